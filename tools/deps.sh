@@ -1,0 +1,65 @@
+#!/bin/bash
+# What joulebench needs from the system, and how to get it on Debian.
+#   deps.sh --check-libs MODULE...   silent when pkg-config knows them all, else says what to run
+#   deps.sh --install [all]          installs what is missing by apt (root or sudo), else prints the one command;
+#                                    "all" adds what `make check` uses beyond the tests: clang, cross compiler
+set -euo pipefail
+
+build_packages=(gcc libc6-dev make pkg-config libcjson-dev zlib1g-dev libsodium-dev libpapi-dev libpowercap-dev libcmocka-dev gnuplot-nox)
+check_packages=(clang-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3)
+
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
+# Prints those of the arguments that are not installed. Another package may provide the program: gnuplot has three.
+missing() {
+    local p
+    for p in "$@"; do
+        case $p in
+        gcc | make | pkg-config | git | python3) command -v "$p" >/dev/null || echo "$p" ;;
+        gnuplot-nox) command -v gnuplot >/dev/null || echo "$p" ;;
+        *) installed "$p" || echo "$p" ;;
+        esac
+    done
+}
+
+check_libs() {
+    local m absent=()
+    for m in "$@"; do pkg-config --exists "$m" 2>/dev/null || absent+=("$m"); done
+    [ ${#absent[@]} -eq 0 ] && return 0
+    echo "joulebench: missing libraries (pkg-config): ${absent[*]}; run: make deps" >&2
+    return 1
+}
+
+install_packages() {
+    local want=("${build_packages[@]}")
+    [ "${1:-}" = all ] && want+=("${check_packages[@]}")
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        echo "make deps: this is no Debian-like system; see docs/dependencies.md for what to install" >&2
+        return 1
+    fi
+    local lacking
+    mapfile -t lacking < <(missing "${want[@]}")
+    if [ ${#lacking[@]} -eq 0 ]; then
+        echo "deps: nothing missing"
+        return 0
+    fi
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+            as_root=(sudo)
+        else
+            echo "make deps: not root and no usable sudo. Run this as root:" >&2
+            echo "  apt-get update && apt-get install -y --no-install-recommends ${lacking[*]}" >&2
+            return 1
+        fi
+    fi
+    echo "deps: installing ${lacking[*]}"
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${lacking[@]}"
+}
+
+case ${1:-} in
+--check-libs) shift && check_libs "$@" ;;
+--install) shift && install_packages "$@" ;;
+*) echo "usage: deps.sh --check-libs MODULE... | --install [all]" >&2 && exit 1 ;;
+esac

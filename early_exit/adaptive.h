@@ -1,0 +1,30 @@
+// The loop: runs stages, asks the policy at exits, lets rows stop, keeps score of what each row cost. Allocates nothing after open.
+#ifndef JB_EARLY_EXIT_ADAPTIVE_H
+#define JB_EARLY_EXIT_ADAPTIVE_H
+
+#include "early_exit/policy.h"
+#include "early_exit/precision.h"
+
+// What happened to one row.
+struct jb_query_result {
+    uint32_t exit, prediction;
+    uint32_t n_stages;                      // depth: stages executed
+    uint8_t precision[JB_MAX_STAGES];       // of each executed stage
+    uint32_t n_reached;                     // exits looked at
+    uint8_t reached[JB_MAX_STAGES];         // their indices
+    float confidence[JB_MAX_STAGES];        // at each of them (NAN if the policy has no measure)
+    uint32_t reached_prediction[JB_MAX_STAGES];
+    struct jb_cost cost;
+};
+
+struct jb_adaptive;
+// Borrows session, policy and schedule; they outlive it.
+int jb_adaptive_open(struct jb_adaptive **out, struct jb_session *s, const struct jb_policy *policy, const struct jb_schedule *schedule, uint32_t max_rows, struct jb_err *err);
+void jb_adaptive_close(struct jb_adaptive *a);
+// Exchanges policy and schedule between queries (dynamic precision per query).
+void jb_adaptive_set(struct jb_adaptive *a, const struct jb_policy *policy, const struct jb_schedule *schedule);
+// One query: n rows through the network. Rows that stop are compacted out.
+int jb_adaptive_run(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, struct jb_query_result *out);
+size_t jb_adaptive_bytes(const struct jb_adaptive *a);
+
+#endif

@@ -1,0 +1,55 @@
+// Exit policies: when may a row stop? One small file each, one row in the table of early_exit/policy.c.
+#ifndef JB_EARLY_EXIT_POLICY_H
+#define JB_EARLY_EXIT_POLICY_H
+
+#include "base/err.h"
+#include "base/joules.h"
+#include "base/option.h"
+#include "runtime/session.h"
+
+// What a policy is told at an exit. Only what it declared in `needs` is set in `head`; the rest are plain values.
+struct jb_decision_in {
+    uint32_t exit, n_exits;            // exits count from 0; n_exits - 1 is the final one
+    const struct jb_head_row *head;
+    float inverse_temperature;         // 1 / T of this exit
+    uint64_t spent_macs;               // by this row so far, heads included
+    const struct jb_joules *spent;     // energy of this query so far, if a later harness offers it; NULL
+    uint64_t deadline_ns;              // time left; UINT64_MAX: none
+};
+struct jb_decision {
+    bool stop;
+    float confidence;                  // in the policy's own measure, rising with certainty (entropy: 1 - normalised entropy); NAN if it has none
+};
+
+#define JB_POLICY_ROW_BYTES 32         // room for a policy's state per row (patience counts), zeroed at begin
+
+struct jb_policy;
+struct jb_policy_ops {
+    const char *name, *summary, *source; // source: the paper or formula it comes from
+    const struct jb_option *options;     // scalar parameters but the thresholds
+    uint32_t needs;                      // JB_WANT_*
+    bool has_threshold;                  // one value per exit, confidence >= threshold stops
+    double threshold_min, threshold_max; // range of that confidence
+    // Whether head `exit` is to be run at all (fixed and final run only the one they answer from). The final exit's is always run.
+    bool (*wants_exit)(const struct jb_policy *p, uint32_t exit, uint32_t n_exits);
+    void (*decide)(const struct jb_policy *p, void *row_state, const struct jb_decision_in *in, struct jb_decision *out);
+};
+extern const struct jb_policy_ops *const jb_policies[]; // NULL-terminated: final fixed maxprob margin entropy patience
+const struct jb_policy_ops *jb_policy_find(const char *name); // NULL: unknown
+
+// A policy with its parameters: read-only, may be shared by sessions.
+struct jb_policy {
+    const struct jb_policy_ops *ops;
+    double threshold[JB_MAX_STAGES];     // by exit; the final one's is not used
+    double param[4];                     // in the order of ops->options
+};
+// Parameters by name; `threshold` NULL or n values (1: the same for every exit, or one for each exit but the last). Errors name the parameter and its range.
+struct jb_param { const char *name; double value; };
+int jb_policy_make(struct jb_policy *out, const char *name, const struct jb_param *params, size_t n_params, const double *threshold, size_t n_thresholds, uint32_t n_exits, struct jb_err *err);
+
+// Confidence measures on logits (formulas: shared notes adaptive.md; softmax with inverse temperature). Exact same code for live runs and replays.
+float jb_conf_maxprob(const float *logits, uint32_t n, float inverse_temperature);  // max p (Hendrycks & Gimpel 2017)
+float jb_conf_margin(const float *logits, uint32_t n, float inverse_temperature);   // p(1) - p(2)
+float jb_conf_entropy(const float *logits, uint32_t n, float inverse_temperature);  // 1 - H(p) / ln n (BranchyNet 2016; FastBERT 2020)
+
+#endif

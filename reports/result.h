@@ -1,0 +1,111 @@
+// The result model: plain data that a run leaves and every report renders. harness fills it; reports owns it, reads it from and writes it to
+// results.json ("joulebench.results/1", docs/schema/results.schema.json). Strings are owned by the result's arena (jb_result_str).
+// A number that there is not is NAN (or UINT64_MAX for counts marked so), with a reason; it is null in JSON, never 0.
+#ifndef JB_REPORTS_RESULT_H
+#define JB_REPORTS_RESULT_H
+
+#include "base/err.h"
+#include "base/joules.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JB_RESULT_SCHEMA "joulebench.results/1"
+#define JB_RESULT_MAX_EXITS 16
+#define JB_RESULT_MAX_PRECISIONS 8
+
+enum jb_cell_status { JB_CELL_VALID, JB_CELL_INVALID, JB_CELL_FAILED, JB_CELL_UNAVAILABLE };
+const char *jb_cell_status_name(enum jb_cell_status s);
+
+struct jb_kv { const char *name, *value; };          // text
+struct jb_kd { const char *name; double value; };    // number
+
+struct jb_value { double value, lower, upper; uint64_t n; };                     // 95 % interval; NAN where none
+struct jb_result_quality { const char *name; double value, lower, upper; uint64_t n; bool higher_is_better; };
+struct jb_percentile { double p; double ns; const char *reason; };               // ns NAN with a reason: not supported by the number of queries
+
+struct jb_result_exit { uint64_t count; double accuracy, macs, latency_mean_ns; }; // count: performance... of the accuracy pass; latency of the performance pass
+
+struct jb_result_energy {            // per query (or committed token); class none: all NAN and a reason
+    enum jb_energy_class cls;        // never modelled
+    const char *source, *root, *per, *domains, *reason;
+    double gross_uj, gross_lower_uj, gross_upper_uj, net_uj, net_lower_uj, net_upper_uj, per_correct_uj;
+};
+struct jb_result_modelled { const char *source, *reason, *per; double uj, lower_uj, upper_uj, relative; };
+
+struct jb_result_cell {
+    const char *id, *key;
+    const char *workload, *model, *precision, *policy, *scenario, *unit;
+    const char *label;               // short text for tables: "fashion-ee int8 maxprob 0.80"
+    const char *role;                // "adaptive", "static" (a model without early exits) or "fixed" (one exit of a multi-exit network, or its final one)
+    struct jb_kd *policy_params; size_t n_policy_params;
+    double threshold;                // NAN: none, or one per exit (then thresholds)
+    double thresholds[JB_RESULT_MAX_EXITS]; uint32_t n_thresholds;
+    const char *threshold_source;    // "calibrated", "given" or NULL
+    double target_loss;              // of the calibration; NAN
+    const char *calibration_id;      // or NULL
+    uint32_t threads, streams;
+    enum jb_cell_status status;
+    const char *reason;              // not valid: which check failed and what to do; or NULL
+    struct jb_value accuracy;
+    double accuracy_loss;            // against the same model's final exit at the same precision, on the same samples; NAN
+    struct jb_result_quality *quality; size_t n_quality;
+    struct jb_percentile *percentiles; size_t n_percentiles; // at least p50, p90, p99
+    double latency_mean_ns; struct jb_value latency_mean_ci; uint64_t n_queries, n_blocks;
+    double throughput_per_s, macs_mean, bytes_mean;
+    struct jb_kd *macs_by_precision; size_t n_macs_by_precision;
+    uint64_t exit_histogram[JB_RESULT_MAX_EXITS]; uint32_t n_exits;
+    struct jb_result_exit exits[JB_RESULT_MAX_EXITS];
+    struct jb_kd *precision_histogram; size_t n_precision_histogram; // stage executions by precision
+    double model_bytes, session_bytes, peak_rss_bytes, load_ns;
+    struct jb_result_energy energy;
+    struct jb_result_modelled *modelled; size_t n_modelled;
+    double regret_macs;              // mean MACs above the earliest-correct oracle; NAN
+    double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
+    // For plots: latency histogram of the performance pass (edges rise by a constant factor).
+    double *hist_edges_ns; uint64_t *hist_counts; size_t n_hist; // n_hist counts, n_hist + 1 edges
+};
+
+// Reference points that are no settings: oracle per model and precision, hull statements.
+struct jb_result_oracle { const char *model, *precision, *kind; double accuracy, macs_mean; }; // kind: "earliest-correct", "earliest-consistent"
+
+// Adaptive cell against the hull of static networks and fixed exits, at equal accuracy, same workload, precision and scenario.
+struct jb_result_hull {
+    const char *cell_id, *cost;      // cost: "macs_mean" or "latency_mean_ns"
+    const char *against;             // "static+fixed" or "full" (the same network's final exit)
+    double ratio, lower, upper;      // hull cost / cell cost (> 1: adaptive is cheaper); paired-bootstrap 95 % interval, NAN if not computed
+    const char *reason;              // why there is none
+};
+
+struct jb_result_sentence { const char *kind, *text; }; // the summary in words, most important first; kind: "answer", "hull", "escalate", "energy", "warning"
+
+struct jb_result {
+    const char *name, *started, *finished; // plan name, ISO 8601
+    const char *joulebench_version, *git, *compiler;
+    struct jb_kv *environment; size_t n_environment;   // cpu, governor, hypervisor, kernel, memory, turbo, clock_cost_ns, clock_resolution_ns, harness_ns_per_query, power_source ...
+    struct jb_kv *kernels; size_t n_kernels;           // op -> symbol
+    struct jb_kv *libraries; size_t n_libraries;
+    struct jb_kv *hashes; size_t n_hashes;             // "model fashion-ee" -> sha256, "data fashion test" -> sha256
+    struct jb_kv *seeds; size_t n_seeds;
+    struct jb_kv *notes; size_t n_notes;               // e.g. "fashion": "own split"
+    struct jb_result_cell *cells; size_t n_cells;
+    struct jb_result_oracle *oracles; size_t n_oracles;
+    struct jb_result_hull *hull; size_t n_hull;
+    struct jb_result_sentence *sentences; size_t n_sentences;
+    bool complete;                                     // false: interrupted; cells not measured are absent
+    struct jb_arena *arena;                            // owns everything above
+};
+
+int jb_result_open(struct jb_result **out);
+void jb_result_close(struct jb_result *r);
+// Owned copies and zeroed arrays that live as long as the result; NULL on out of memory. A NULL text stays NULL.
+const char *jb_result_str(struct jb_result *r, const char *text);
+__attribute__((format(printf, 2, 3))) const char *jb_result_strf(struct jb_result *r, const char *format, ...);
+void *jb_result_array(struct jb_result *r, size_t n, size_t element_bytes);
+// Sets every number to NAN and every count to 0, class none with reason "not measured".
+void jb_result_cell_init(struct jb_result_cell *c);
+
+int jb_result_read(struct jb_result **out, const char *path, struct jb_err *err); // results.json, strictly
+int jb_result_write(const struct jb_result *r, const char *path, struct jb_err *err);
+
+#endif

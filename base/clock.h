@@ -6,7 +6,7 @@
 
 struct jb_clock {
     uint64_t (*now_ns)(void *self);              // monotonic nanoseconds
-    void (*sleep_ns)(void *self, uint64_t ns);
+    void (*sleep_ns)(void *self, uint64_t ns);   // may end early when a signal handler ran (Ctrl-C is not kept waiting)
     void *self;
 };
 

@@ -24,8 +24,11 @@ __attribute__((format(printf, 3, 4))) int jb_fail(struct jb_err *err, int code, 
 int jb_vfail(struct jb_err *err, int code, const char *format, va_list args);
 // The same, with ": " and strerror(errnum) at the end.
 __attribute__((format(printf, 4, 5))) int jb_fail_errno(struct jb_err *err, int code, int errnum, const char *format, ...);
-// Puts `prefix: ` in front of an existing detail (adds the file or cell name on the way up). Returns err->code.
+// Puts `prefix: ` in front of an existing detail (adds the file or cell name on the way up). Returns err->code (INTERNAL for a NULL err:
+// a caller that passes NULL on keeps the code it got in a variable).
 __attribute__((format(printf, 2, 3))) int jb_err_prefix(struct jb_err *err, const char *format, ...);
+// The code that an errno of the file system means (ENOENT -> NOT_FOUND, EACCES -> DENIED, ENOSPC -> NO_SPACE, ...; the rest: IO).
+int jb_code_of_errno(int errnum);
 // Short constant name ("io") and sentence of a code.
 const char *jb_code_name(int code);
 const char *jb_code_text(int code);

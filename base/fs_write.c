@@ -1,0 +1,120 @@
+// Writing: whole files that appear at once or not at all.
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail_at(const char *path, const char *what, struct jb_err *err)
+{
+    int e = errno;
+    return jb_fail_errno(err, jb_code_of_errno(e), e, "%s: cannot %s", path, what);
+}
+
+static int write_all(int fd, const char *path, const char *data, size_t n, struct jb_err *err)
+{
+    while (n > 0) {
+        ssize_t put = write(fd, data, n);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return fail_at(path, "write", err);
+        data += put;
+        n -= (size_t)put;
+    }
+    return JB_OK;
+}
+
+// Some file systems know no fsync for what they hold; that is no failure of ours.
+static int sync_fd(int fd, const char *path, struct jb_err *err)
+{
+    if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == ENOSYS) return JB_OK;
+    return fail_at(path, "sync", err);
+}
+
+// A new file beside `path` under a name of its own. *fd_out and temporary are filled.
+static int open_beside(const char *path, char *temporary, size_t n, int *fd_out, struct jb_err *err)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        if (snprintf(temporary, n, "%s.%ld-%u.tmp", path, (long)getpid(), i) >= (int)n)
+            return jb_fail(err, JB_E_INVALID, "%s: path too long", path);
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        if (fd >= 0) {
+            *fd_out = fd;
+            return JB_OK;
+        }
+        if (errno != EEXIST) break;
+    }
+    return fail_at(path, "create a file beside it", err);
+}
+
+static int sync_directory_of(const char *path, struct jb_err *err)
+{
+    char dir[4096];
+    int rc = jb_path_dir(dir, sizeof dir, path);
+    if (rc != JB_OK) return jb_fail(err, rc, "%s: path too long", path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return fail_at(dir, "open for sync", err);
+    rc = sync_fd(fd, dir, err);
+    close(fd);
+    return rc;
+}
+
+static int write_and_rename(const char *path, const void *data, size_t n_bytes, struct jb_err *err)
+{
+    char temporary[4160];
+    int fd, rc = open_beside(path, temporary, sizeof temporary, &fd, err);
+    if (rc != JB_OK) return rc;
+    rc = write_all(fd, path, data, n_bytes, err);
+    if (rc == JB_OK) rc = sync_fd(fd, path, err);
+    if (close(fd) != 0 && rc == JB_OK) rc = fail_at(path, "write", err); // NFS reports a full disk here
+    if (rc == JB_OK && rename(temporary, path) != 0) rc = fail_at(path, "replace", err);
+    if (rc != JB_OK) {
+        unlink(temporary);
+        return rc;
+    }
+    return sync_directory_of(path, err);
+}
+
+int jb_write_file_atomic(const char *path, const void *data, size_t n_bytes, struct jb_err *err)
+{
+    // A rename would put a plain file in the place of /dev/null or a pipe: those are written to as they are.
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) return write_and_rename(path, data, n_bytes, err);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return fail_at(path, "open", err);
+    int rc = write_all(fd, path, data, n_bytes, err);
+    if (close(fd) != 0 && rc == JB_OK) rc = fail_at(path, "write", err);
+    return rc;
+}
+
+static int make_dir(const char *path, struct jb_err *err)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0) return JB_OK;
+    int e = errno;
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode)) return JB_OK;
+        return jb_fail(err, JB_E_EXISTS, "%s: exists and is not a directory", path);
+    }
+    return jb_fail_errno(err, jb_code_of_errno(e), e, "%s: cannot create the directory", path);
+}
+
+int jb_make_dirs(const char *path, struct jb_err *err)
+{
+    char part[4096];
+    size_t n = strlen(path);
+    if (n == 0) return jb_fail(err, JB_E_INVALID, "a directory needs a name");
+    if (n >= sizeof part) return jb_fail(err, JB_E_INVALID, "%s: path too long", path);
+    memcpy(part, path, n + 1);
+    for (size_t i = 1; i < n; i++) {
+        if (part[i] != '/' || part[i - 1] == '/') continue;
+        part[i] = '\0';
+        int rc = make_dir(part, err);
+        if (rc != JB_OK) return rc;
+        part[i] = '/';
+    }
+    return make_dir(part, err);
+}

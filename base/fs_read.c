@@ -166,8 +166,8 @@ int jb_read_maybe_gzip(const char *path, size_t max_bytes, uint8_t **out, size_t
     // gzip makes incompressible data a little longer; what is longer than that inflates to too much anyway.
     size_t slack = max_bytes / 1000 + 65536;
     if (max_bytes > SIZE_MAX - slack - 2) return jb_fail(err, JB_E_INTERNAL, "%s: limit too large", path);
-    char *raw, *data;
-    size_t n_raw, n;
+    char *raw = NULL, *data = NULL;
+    size_t n_raw = 0, n = 0;
     int rc = jb_read_file(path, max_bytes + slack, &raw, &n_raw, err);
     if (rc != JB_OK) return rc;
     bool gzip = n_raw >= 2 && (unsigned char)raw[0] == 0x1f && (unsigned char)raw[1] == 0x8b;

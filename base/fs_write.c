@@ -65,7 +65,7 @@ static int sync_directory_of(const char *path, struct jb_err *err)
 static int write_and_rename(const char *path, const void *data, size_t n_bytes, struct jb_err *err)
 {
     char temporary[4160];
-    int fd, rc = open_beside(path, temporary, sizeof temporary, &fd, err);
+    int fd = -1, rc = open_beside(path, temporary, sizeof temporary, &fd, err);
     if (rc != JB_OK) return rc;
     rc = write_all(fd, path, data, n_bytes, err);
     if (rc == JB_OK) rc = sync_fd(fd, path, err);

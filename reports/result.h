@@ -64,6 +64,9 @@ struct jb_result_cell {
     double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
     // For plots: latency histogram of the performance pass (edges rise by a constant factor).
     double *hist_edges_ns; uint64_t *hist_counts; size_t n_hist; // n_hist counts, n_hist + 1 edges
+    // Optional: why a figure is missing, by its JSON path in the cell ("accuracy_loss", "latency_ns.p99", "memory.peak_rss_bytes", "exits[].accuracy").
+    // Whatever is null and not named here gets a standard text when it is written.
+    struct jb_kv *reasons; size_t n_reasons;
 };
 
 // Reference points that are no settings: oracle per model and precision, hull statements.

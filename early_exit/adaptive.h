@@ -22,8 +22,10 @@ struct jb_adaptive;
 int jb_adaptive_open(struct jb_adaptive **out, struct jb_session *s, const struct jb_policy *policy, const struct jb_schedule *schedule, uint32_t max_rows, struct jb_err *err);
 void jb_adaptive_close(struct jb_adaptive *a);
 // Exchanges policy and schedule between queries (dynamic precision per query).
+// The schedule may use only precisions that the model offers (checked by open for the first one; otherwise the session refuses the stage).
 void jb_adaptive_set(struct jb_adaptive *a, const struct jb_policy *policy, const struct jb_schedule *schedule);
-// One query: n rows through the network. Rows that stop are compacted out.
+// One query: n rows through the network. Rows that stop are compacted out. Each answer comes from the head at which its row stopped.
+// RANGE: more than max_rows. On an error `out` is undefined.
 int jb_adaptive_run(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, struct jb_query_result *out);
 size_t jb_adaptive_bytes(const struct jb_adaptive *a);
 

@@ -14,10 +14,11 @@ struct jb_calibrated {
     double accuracy, macs_mean;          // on the calibration split
 };
 // The cheapest thresholds (mean MACs) whose observed loss is <= target. `per_exit` false: one value for all exits. INVALID for a policy without thresholds.
-// patience: the threshold is its count t.
+// patience: the threshold is its count t. JB_THRESHOLD_NEVER: that exit stops nobody.
+// How the search is guarded against noise: docs/policies.md.
 int jb_calibrate(struct jb_calibrated *out, const struct jb_recording *r, const char *policy, double target_loss, bool per_exit, struct jb_err *err);
 
-// The file: JSON "joulebench.thresholds/1" with model_sha256, split, split_sha256, n, entries[].
+// The file: JSON "joulebench.thresholds/1" (docs/schema/thresholds.schema.json) with model_sha256, split, split_sha256, n, entries[].
 struct jb_thresholds {
     char model_sha256[65], split[32], split_sha256[65];
     char id[65];                         // hash of the canonical content
@@ -30,6 +31,7 @@ void jb_thresholds_seal(struct jb_thresholds *t); // computes id
 void jb_thresholds_close(struct jb_thresholds *t);
 const struct jb_calibrated *jb_thresholds_find(const struct jb_thresholds *t, const char *policy, const char *precision, double target_loss);
 
+// All three look at labelled samples with finite confidence alone, and give NAN where there is nothing to say.
 // Expected calibration error (15 equal-width bins, Guo et al. 2017) of exit k, and failure-prediction AUROC.
 double jb_recording_ece(const struct jb_recording *r, uint32_t exit);
 double jb_recording_auroc(const struct jb_recording *r, uint32_t exit);

@@ -47,7 +47,18 @@ struct jb_policy {
 struct jb_param { const char *name; double value; };
 int jb_policy_make(struct jb_policy *out, const char *name, const struct jb_param *params, size_t n_params, const double *threshold, size_t n_thresholds, uint32_t n_exits, struct jb_err *err);
 
+// A threshold that no confidence reaches: the exit never stops a row. Accepted where 0..1 is.
+#define JB_THRESHOLD_NEVER 2.0
+// Whether this policy wants head `exit` run; the final exit's always is.
+bool jb_policy_wants(const struct jb_policy *p, uint32_t exit, uint32_t n_exits);
+
+// The answer of a head: index of the largest logit, ties by lower index. NaN ranks below every number; nothing but NaN gives 0.
+uint32_t jb_argmax(const float *logits, uint32_t n);
+// From whichever of logits and top the row holds; 0 when it holds neither.
+uint32_t jb_head_prediction(const struct jb_head_row *head);
+
 // Confidence measures on logits (formulas: shared notes adaptive.md; softmax with inverse temperature). Exact same code for live runs and replays.
+// NAN when a logit is NaN or none is finite: a comparison with NAN is false, so such a row never stops early.
 float jb_conf_maxprob(const float *logits, uint32_t n, float inverse_temperature);  // max p (Hendrycks & Gimpel 2017)
 float jb_conf_margin(const float *logits, uint32_t n, float inverse_temperature);   // p(1) - p(2)
 float jb_conf_entropy(const float *logits, uint32_t n, float inverse_temperature);  // 1 - H(p) / ln n (BranchyNet 2016; FastBERT 2020)

@@ -20,7 +20,12 @@ int jb_recording_open(struct jb_recording *r, const struct jb_model *m, const st
 void jb_recording_close(struct jb_recording *r);
 // Runs one sample through every stage and head and stores its logits as sample i.
 int jb_recording_add(struct jb_recording *r, struct jb_session *s, uint32_t i, const void *data, uint32_t label);
+// Row of logits, borrowed; and the answer of one exit.
+const float *jb_recording_logits(const struct jb_recording *r, uint32_t i, uint32_t exit);
+uint32_t jb_recording_prediction(const struct jb_recording *r, uint32_t i, uint32_t exit);
 // What a policy would have done with sample i: same decisions, costs and confidences as a live run.
+// UNSUPPORTED when the policy would have taken another precision path than the recorded one (an escalating schedule under a policy
+// that skips exits, such as fixed(2) or final): such a setting needs a live run.
 int jb_recording_replay(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out);
 
 // Oracles (adaptive.md): exit index per sample; n_exits when there is none.

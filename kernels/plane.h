@@ -21,9 +21,10 @@ static inline int32_t jb_clamp_i32(int32_t x, int32_t lo, int32_t hi)
 }
 
 // clamp(rint(t) + zero, lo, hi). The first clamp keeps the conversion defined; it cannot change the result, since zero is 0..255.
+// NaN, which no caller produces, gives lo in every tier.
 static inline uint8_t jb_requant(float t, int32_t zero, int32_t lo, int32_t hi)
 {
-    t = t < -1e6f ? -1e6f : t > 1e6f ? 1e6f : t;
+    t = !(t > -1e6f) ? -1e6f : t > 1e6f ? 1e6f : t;
     return (uint8_t)jb_clamp_i32((int32_t)rintf(t) + zero, lo, hi);
 }
 

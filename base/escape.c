@@ -104,7 +104,8 @@ static const char *escape_gnuplot(unsigned char c, char scratch[16])
         snprintf(scratch, 16, "\\%03o", c);
         return scratch;
     }
-    if (!strchr("{}^_@&~\\", c)) return NULL;
+    if (c == '&') return "\\\\U+00026"; // an escaped & would reach the SVG bare, and break it; five digits, so that no letter joins them
+    if (!strchr("{}^_@~\\", c)) return NULL;
     snprintf(scratch, 16, "\\\\\\%03o", c);
     return scratch;
 }

@@ -17,17 +17,28 @@ test_ldflags = $(if $(filter tests/oom/%,$1),$(OOM_WRAP))
 T ?=
 PICKED_SOURCES := $(if $(T),$(filter tests/$(T)/% tests/$(T).c,$(TEST_SOURCES)),$(TEST_SOURCES))
 
+# A test links its folder's archive and what that may use, so that one half-written folder does not stop all the others' tests.
+uses_base := base
+uses_kernels := kernels base
+uses_power := power base
+uses_reports := reports base
+uses_runtime := runtime kernels base
+uses_early_exit := early_exit runtime kernels base
+uses_workloads := workloads early_exit runtime kernels base
+test_archives = $(patsubst %,$(B)/lib/libjb_%.a,$(or $(uses_$1),$(LINK_FOLDERS)))
+folder_of = $(firstword $(subst /, ,$1))
+
 .PHONY: tests test asan tsan tsan-tests check
 tests: $(TEST_PROGRAMS)
 tsan-tests: $(patsubst %.c,$(B)/%,$(THREADED_SOURCES))
 
 .SECONDEXPANSION:
 .SECONDARY: $(TEST_OBJECTS)
-$(B)/tests/%: $(B)/obj/tests/%.o $$(call test_helpers,$$(patsubst %/,%,$$(dir $$*))) $(LINK_ARCHIVES)
+$(B)/tests/%: $(B)/obj/tests/%.o $$(call test_helpers,$$(call folder_of,$$*)) $$(call test_archives,$$(call folder_of,$$*))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JB_CFLAGS) $(CFLAGS) $(LDFLAGS) $(call test_ldflags,tests/$*) -o $@.$$$$ $(filter %.o,$^) \
-	    $(LINK_ARCHIVES) $(CMOCKA_LIBS) $(LDLIBS_ALL) && mv -f $@.$$$$ $@
+	    $(call test_archives,$(call folder_of,$*)) $(CMOCKA_LIBS) $(LDLIBS_ALL) && mv -f $@.$$$$ $@
 
 test: $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))
 	@mk/run-tests.sh $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))

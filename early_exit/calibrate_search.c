@@ -7,7 +7,7 @@
 #include "early_exit/policy.h"
 
 #define GRID 128        // candidates per exit and sweep in the per-exit search: one for every n / GRID samples (docs/policies.md says why)
-#define TRADE_OFFS 48   // prices of an error tried by the per-exit search
+#define PRICES 48       // of an error, tried by the per-exit search: 1000 down to 0.3 times the full network's MACs
 #define ROUNDS 20       // coordinate rounds per price, at most
 #define TOLERANCE 1e-12 // of a loss that should equal the target but for rounding
 
@@ -72,9 +72,18 @@ static uint32_t stop_of(const struct jb_search *s, const double *threshold, uint
     return k;
 }
 
+static bool counts(const struct jb_search *s, uint32_t i)
+{
+    if (s->fold == 0) return true;
+    bool inside = i % JB_FOLDS == (s->fold - 1) % JB_FOLDS;
+    return inside == (s->fold > JB_FOLDS);
+}
+
 static void count(const struct jb_search *s, struct jb_outcome *o, uint32_t i, uint32_t exit, int sign)
 {
+    if (!counts(s, i)) return;
     bool final = correct_at(s, i, s->n_exits - 1), now = correct_at(s, i, exit);
+    o->n += (uint32_t)sign;
     o->cost_sum += sign * s->cost[exit];
     if (final && !now) o->lost += (uint32_t)sign;
     if (!final && now) o->gained += (uint32_t)sign;
@@ -93,16 +102,17 @@ struct jb_outcome jb_search_evaluate(const struct jb_search *s, const double *th
     return o;
 }
 
-double jb_outcome_loss(const struct jb_outcome *o, uint32_t n)
+double jb_outcome_loss(const struct jb_outcome *o)
 {
-    return ((double)o->lost - (double)o->gained) / n;
+    return o->n ? ((double)o->lost - (double)o->gained) / o->n : 0;
 }
 
 // Standard error of that loss: the paired differences are -1, 0 or 1.
-static double loss_error(const struct jb_outcome *o, uint32_t n)
+static double loss_error(const struct jb_outcome *o)
 {
-    double d = jb_outcome_loss(o, n), square = ((double)o->lost + (double)o->gained) / n;
-    return sqrt(fmax(square - d * d, 0) / n);
+    if (o->n == 0) return 0;
+    double d = jb_outcome_loss(o), square = ((double)o->lost + (double)o->gained) / o->n;
+    return sqrt(fmax(square - d * d, 0) / o->n);
 }
 
 // Lets every sample whose confidence at exit k equals `value` stop there, if it went on so far.
@@ -139,28 +149,24 @@ void jb_search_uniform(const struct jb_search *s, double target_loss, uint32_t *
     double best_cost = o.cost_sum;
     for (float value = next_value(s, position); !isnan(value); value = next_value(s, position)) {
         for (uint32_t k = 0; k + 1 < s->n_exits; k++) lower_to(s, &o, k, value, &position[k], at);
-        double loss = jb_outcome_loss(&o, s->n);
+        double loss = jb_outcome_loss(&o);
         if (loss <= target_loss + TOLERANCE && o.cost_sum < best_cost) {
             best_cost = o.cost_sum;
             best = value;
         }
         // Beyond a clear violation a lower loss is luck: what is safer must not be worse.
-        if (loss > target_loss + loss_error(&o, s->n)) break;
+        if (loss > target_loss + loss_error(&o)) break;
     }
     for (uint32_t k = 0; k + 1 < s->n_exits; k++) threshold[k] = best;
 }
 
-// What a sweep of one exit looks for: the least cost + price * errors among outcomes whose loss is at most `limit`.
-struct aim { double price, limit; };
-
-static double value_of(const struct aim *aim, const struct jb_outcome *o, uint32_t n)
+static double value_of(const struct jb_outcome *o, double price)
 {
-    if (jb_outcome_loss(o, n) > aim->limit + TOLERANCE) return INFINITY;
-    return o->cost_sum + aim->price * ((double)o->lost - (double)o->gained);
+    return o->cost_sum + price * ((double)o->lost - (double)o->gained);
 }
 
-// Best threshold of exit k with the others as they are.
-static double sweep_exit(const struct jb_search *s, const struct aim *aim, const double *threshold, uint32_t k, uint32_t *at)
+// Best threshold of exit k with the others as they are: the least cost + price * errors.
+static double sweep_exit(const struct jb_search *s, double price, const double *threshold, uint32_t k, uint32_t *at)
 {
     struct jb_outcome o = {0};
     for (uint32_t i = 0; i < s->n; i++) {
@@ -168,7 +174,7 @@ static double sweep_exit(const struct jb_search *s, const struct aim *aim, const
         if (at[i] == k) at[i] = stop_of(s, threshold, i, k + 1);
         count(s, &o, i, at[i], 1);
     }
-    double best = JB_THRESHOLD_NEVER, best_value = value_of(aim, &o, s->n);
+    double best = JB_THRESHOLD_NEVER, best_value = value_of(&o, price);
     const uint32_t *order = s->order + (size_t)k * s->n, step = s->n / GRID > 1 ? s->n / GRID : 1;
     uint32_t position = 0, next_candidate = step;
     while (position < s->n) {
@@ -177,17 +183,16 @@ static double sweep_exit(const struct jb_search *s, const struct aim *aim, const
         lower_to(s, &o, k, value, &position, at);
         if (position < next_candidate && position < s->n) continue;
         next_candidate = position + step;
-        double v = value_of(aim, &o, s->n);
-        if (v < best_value) {
-            best_value = v;
+        if (value_of(&o, price) < best_value) {
+            best_value = value_of(&o, price);
             best = value;
         }
     }
     return best;
 }
 
-// Exit by exit until nothing changes. Keeps a threshold that the sweep does not beat.
-static void descend(const struct jb_search *s, const struct aim *aim, uint32_t *at, double *threshold)
+// Exit by exit until nothing gets better.
+static void descend(const struct jb_search *s, double price, uint32_t *at, double *threshold)
 {
     bool changed = true;
     for (int round = 0; changed && round < ROUNDS; round++) {
@@ -195,33 +200,54 @@ static void descend(const struct jb_search *s, const struct aim *aim, uint32_t *
         for (uint32_t k = 0; k + 1 < s->n_exits; k++) {
             struct jb_outcome before = jb_search_evaluate(s, threshold);
             double old = threshold[k];
-            threshold[k] = sweep_exit(s, aim, threshold, k, at);
+            threshold[k] = sweep_exit(s, price, threshold, k, at);
             struct jb_outcome after = jb_search_evaluate(s, threshold);
-            if (value_of(aim, &after, s->n) < value_of(aim, &before, s->n)) changed = true;
+            if (value_of(&after, price) < value_of(&before, price)) changed = true;
             else threshold[k] = old;
         }
     }
 }
 
-// Errors get a price in MACs; for each price coordinate descent finds thresholds that balance the exits against each other, which descending
-// from the uniform solution under the constraint could not: there the first exit would take the whole allowance. The last step spends what is left.
+static struct jb_search with_fold(const struct jb_search *s, uint32_t fold)
+{
+    struct jb_search part = *s; // shares the tables
+    part.fold = fold;
+    return part;
+}
+
+// Thresholds for this price from four fifths of the samples, judged on the last fifth, in turn. `tried` (JB_FOLDS, JB_MAX_STAGES) goes in and out.
+static struct jb_outcome cross_validate(const struct jb_search *s, double price, uint32_t *at, double tried[][JB_MAX_STAGES])
+{
+    struct jb_outcome sum = {0};
+    for (uint32_t f = 0; f < JB_FOLDS; f++) {
+        struct jb_search rest = with_fold(s, 1 + f), held_out = with_fold(s, 1 + f + JB_FOLDS);
+        descend(&rest, price, at, tried[f]);
+        struct jb_outcome o = jb_search_evaluate(&held_out, tried[f]);
+        sum.n += o.n;
+        sum.lost += o.lost;
+        sum.gained += o.gained;
+    }
+    return sum;
+}
+
+// Errors get a price in MACs; for each price coordinate descent finds thresholds that balance the exits against each other. That leaves one
+// number to choose, the price, and it is chosen by its cross-validated loss: several thresholds fitted to few errors flatter themselves.
 void jb_search_per_exit(const struct jb_search *s, double target_loss, uint32_t *at, double *threshold)
 {
-    double best[JB_MAX_STAGES], tried[JB_MAX_STAGES];
+    double tried[JB_FOLDS + 1][JB_MAX_STAGES];
     size_t size = (s->n_exits - 1) * sizeof *threshold;
-    memcpy(best, threshold, size);
-    memcpy(tried, threshold, size);
+    for (uint32_t f = 0; f <= JB_FOLDS; f++) memcpy(tried[f], threshold, size);
     double best_cost = jb_search_evaluate(s, threshold).cost_sum;
-    for (int i = 0; i < TRADE_OFFS; i++) {
-        struct aim aim = {.price = s->cost[s->n_exits - 1] * 1000.0 * pow(10.0, -3.5 * i / (TRADE_OFFS - 1)), .limit = INFINITY};
-        descend(s, &aim, at, tried);
-        struct jb_outcome o = jb_search_evaluate(s, tried);
-        if (jb_outcome_loss(&o, s->n) <= target_loss + TOLERANCE && o.cost_sum < best_cost) {
+    for (int i = 0; i < PRICES; i++) {
+        double price = s->cost[s->n_exits - 1] * pow(10.0, 3.0 - 3.5 * i / (PRICES - 1));
+        struct jb_outcome fresh = cross_validate(s, price, at, tried);
+        if (jb_outcome_loss(&fresh) > target_loss + loss_error(&fresh)) break;
+        descend(s, price, at, tried[JB_FOLDS]);
+        struct jb_outcome o = jb_search_evaluate(s, tried[JB_FOLDS]);
+        bool holds = jb_outcome_loss(&fresh) <= target_loss + TOLERANCE && jb_outcome_loss(&o) <= target_loss + TOLERANCE;
+        if (holds && o.cost_sum < best_cost) {
             best_cost = o.cost_sum;
-            memcpy(best, tried, size);
+            memcpy(threshold, tried[JB_FOLDS], size);
         }
     }
-    struct aim rest = {.price = 0, .limit = target_loss};
-    descend(s, &rest, at, best);
-    memcpy(threshold, best, size);
 }

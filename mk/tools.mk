@@ -1,3 +1,38 @@
-.PHONY: deps check-layers check-headers bench fashion-data
+# Checks of the sources, dependencies, data, and the two commands of the README.
+
+.PHONY: deps bench check-layers check-headers fashion-data lint
 deps:
 	@tools/deps.sh --install $(DEPS)
+
+check-layers:
+	@tools/check-layers.sh --self-test
+	@tools/check-layers.sh
+
+check-headers:
+	@tools/check-headers.sh --self-test '$(CC)' '$(JB_CPPFLAGS) $(CPPFLAGS) $(JB_CFLAGS)'
+	@tools/check-headers.sh '$(CC)' '$(JB_CPPFLAGS) $(CPPFLAGS) $(JB_CFLAGS)'
+
+# Two makes inside: what pkg-config answers changes when the libraries arrive.
+PLAN ?= plans/default.json
+OUT ?= $(BUILD)/bench
+bench:
+	@$(MAKE) deps
+	@$(MAKE) build
+	@rm -rf '$(OUT)'
+	@$(B)/joulebench sweep '$(PLAN)' -o '$(OUT)'
+	@if [ -f '$(OUT)/report.html' ]; then echo "report: $(OUT)/report.html"; else echo "no report was written below $(OUT)" >&2; exit 1; fi
+
+# Training data for those who retrain; a sweep needs none of it.
+fashion-data:
+	@workloads/fashion/fetch.sh
+
+lint:
+	@if command -v cppcheck >/dev/null; then cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
+	    -I. -D_GNU_SOURCE $(foreach f,$(FOLDERS),$(call folder_sources,$f)); else echo "lint: skipped: cppcheck is not installed"; fi
+
+## make bench               install what is missing, build, run plans/default.json into build/bench (PLAN=, OUT=)
+## make deps [DEPS=all]     install what is missing by apt; all: also what `make check` can use
+## make check-layers        includes against the order, printing and exit below cli/, x86 outside its home
+## make check-headers       each header compiled alone
+## make fashion-data        fetch the Fashion-MNIST images for retraining
+## make lint                cppcheck, if it is there

@@ -1,5 +1,4 @@
 // The same tables as Markdown and as a man page. tests/golden/run.sh holds docs/ against what is written here.
-#include <string.h>
 #include "base/version.h"
 #include "cli/help.h"
 
@@ -18,10 +17,9 @@ static void markdown_option(const struct cli_option *row)
     printf("| ");
     if (row->letter)
         printf("`-%c`, ", row->letter);
-    printf("`--%s", row->name);
-    if (row->type != CLI_FLAG)
-        for (const char *p = row->metavar, *end = p + strlen(p) + 1; p < end; p++)
-            printf(*p == '|' ? "\\|" : p == row->metavar ? " %c" : *p ? "%c" : "", *p);
+    printf("`--%s%s", row->name, row->type == CLI_FLAG ? "" : " ");
+    for (const char *p = row->type == CLI_FLAG ? "" : row->metavar; *p; p++)
+        printf("%s%c", *p == '|' ? "\\" : "", *p);
     printf("` | ");
     print_markdown(row->help);
     printf(" | ");

@@ -1,0 +1,93 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/fs.h"
+#include "cli/output.h"
+#include "cli/reporting.h"
+#include "harness/sweep.h"
+
+struct opts { const char *output; bool json; struct cli_report_opts report; };
+
+static const struct cli_option options[] = {
+    { "output", 'o', CLI_TEXT, offsetof(struct opts, output), "DIR", NULL, 0, 0, "where to write (one run: its own directory; several: required)" },
+    { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print the results of the runs as JSON instead of the summaries" },
+    CLI_REPORT_ROWS(struct opts, report),
+    { .type = CLI_END },
+};
+
+static const struct cli_example examples[] = {
+    { "joulebench report out", "writes all reports again, also after a crash in the middle of a sweep" },
+    { "joulebench report laptop server -o both --title 'Two machines'", "several runs side by side in one report" },
+    { NULL, NULL },
+};
+
+// From the journal where there is one: it is the truth, results.json may be older or missing.
+static int load(const char *dir, struct jb_result **out, struct jb_err *err)
+{
+    char path[4096];
+    int rc = jb_path_join(path, sizeof path, dir, "journal.jsonl", err);
+    if (rc == JB_OK && jb_path_exists(path))
+        return jb_sweep_load(dir, out, err);
+    if (rc == JB_OK)
+        rc = jb_path_join(path, sizeof path, dir, "results.json", err);
+    if (rc == JB_OK && !jb_path_exists(path))
+        rc = jb_fail(err, JB_E_NOT_FOUND, "%s: neither journal.jsonl nor results.json: not a directory of a run", dir);
+    return rc < 0 ? rc : jb_result_read(out, path, err);
+}
+
+static int write_and_show(const struct cli *c, const struct opts *o, struct jb_result **r, size_t n, const char *dir)
+{
+    struct jb_err err = { 0 };
+    int rc = cli_reports_write((const struct jb_result *const *)r, n, dir, &o->report, &err);
+    for (size_t i = 0; i < n && rc == JB_OK && !o->json; i++)
+        rc = cli_reports_summary(c, r[i], &err);
+    if (rc < 0)
+        return cli_fail(&err);
+    for (size_t i = 0; i < n && o->json; i++)
+        cli_print_result_json(r[i]);
+    if (!o->json)
+        printf("\nreport: %s/report.html\n", dir);
+    int exit_code = JB_EXIT_OK;
+    for (size_t i = 0; i < n; i++)
+        if (cli_reports_judge(r[i]) != JB_EXIT_OK)
+            exit_code = JB_EXIT_CELL;
+    return exit_code;
+}
+
+static int run(struct cli *c, const void *opts, const struct cli_list *args)
+{
+    const struct opts *o = opts;
+    struct jb_err err = { 0 };
+    if (args->n > 1 && !o->output) {
+        jb_fail(&err, JB_E_USAGE, "several runs: say where to write with -o DIR");
+        return cli_usage("report", &err);
+    }
+    struct jb_result **r = calloc(args->n, sizeof *r);
+    int rc = r ? JB_OK : jb_fail(&err, JB_E_NOMEM, "out of memory");
+    size_t n = 0;
+    while (n < args->n && rc == JB_OK) {
+        rc = load(args->item[n], &r[n], &err);
+        n += rc == JB_OK;
+    }
+    const char *dir = o->output ? o->output : args->item[0];
+    if (rc == JB_OK && o->output)
+        rc = jb_make_dirs(dir, &err);
+    int exit_code = rc < 0 ? cli_fail(&err) : write_and_show(c, o, r, n, dir);
+    for (size_t i = 0; i < n; i++)
+        jb_result_close(r[i]);
+    free(r);
+    return exit_code;
+}
+
+const struct cli_command cli_report = {
+    .name = "report",
+    .arguments = "DIR...",
+    .summary = "write the reports of one or more runs again",
+    .about = "Reads the journal of a run (or its results.json), writes report.html, report.md, results.json, results.csv and plots/, and prints the summary. "
+             "Several directories give one report with the runs side by side.\n\nExit code 3: a cell of a run failed or is invalid.",
+    .options = options,
+    .examples = examples,
+    .min_args = 1,
+    .max_args = 64,
+    .opts_bytes = sizeof(struct opts),
+    .run = run,
+};

@@ -1,0 +1,86 @@
+#include "cli/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cpu.h"
+#include "base/version.h"
+#include "cli/signals.h"
+
+void cli_power_fill(struct jb_power_opts *out, const struct cli_power_opts *p)
+{
+    struct jb_cpu_info cpu;
+    jb_cpu_describe(&cpu);
+    *out = (struct jb_power_opts){
+        .source = p->source,
+        .root = p->root,
+        .trace = p->trace,
+        .trust_guest_rapl = p->trust_guest_rapl,
+        .hypervisor = cpu.hypervisor,
+        .max_power_w = p->max_power_w,
+        .clock = jb_clock_monotonic(),
+    };
+}
+
+int cli_measure_open(struct cli_measure *m, const struct cli *c, const struct cli_power_opts *power, const char *plan_dir, struct jb_err *err)
+{
+    memset(m, 0, sizeof *m);
+    int rc = cli_kernels(c, &m->kernels, err);
+    if (rc < 0)
+        return rc;
+    m->paths = c->paths;
+    m->paths.plan_dir = plan_dir;
+    cli_progress_open(&m->progress, c);
+    m->sweep.paths = &m->paths;
+    m->sweep.kernels = &m->kernels;
+    m->sweep.clock = jb_clock_monotonic();
+    m->sweep.stop = cli_signals_catch();
+    m->sweep.progress = m->progress.on ? cli_progress_show : NULL;
+    m->sweep.progress_user = &m->progress;
+    m->sweep.version = jb_version();
+    m->sweep.git = jb_git_revision();
+    m->sweep.compiler = jb_build_compiler();
+    static const struct cli_power_opts none = { .source = "none" };
+    cli_power_fill(&m->sweep.power, power ? power : &none);
+    return JB_OK;
+}
+
+void cli_measure_close(struct cli_measure *m)
+{
+    cli_progress_close(&m->progress);
+}
+
+int cli_measure_fail(const struct jb_err *err)
+{
+    int number = cli_signals_seen();
+    if (err->code != JB_E_INTERRUPTED || !number)
+        return cli_fail(err);
+    return JB_EXIT_SIGNAL_BASE + number;
+}
+
+int cli_params_parse(struct cli_params *out, const struct cli_list *pairs, struct jb_err *err)
+{
+    enum { NAME = 64 };
+    struct cli_params p = { calloc(pairs->n ? pairs->n : 1, sizeof *p.item), pairs->n, malloc((pairs->n ? pairs->n : 1) * NAME) };
+    if (!p.item || !p.text) {
+        cli_params_free(&p);
+        return jb_fail(err, JB_E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < pairs->n; i++) {
+        char *name = p.text + i * NAME;
+        if (!cli_split_pair(pairs->item[i], name, NAME, &p.item[i].value)) {
+            cli_params_free(&p);
+            return jb_fail(err, JB_E_USAGE, "\"%s\" is not NAME=VALUE", pairs->item[i]);
+        }
+        p.item[i].name = name;
+    }
+    *out = p;
+    return JB_OK;
+}
+
+void cli_params_free(struct cli_params *p)
+{
+    free(p->item);
+    free(p->text);
+    *p = (struct cli_params){ NULL, 0, NULL };
+}

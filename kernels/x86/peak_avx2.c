@@ -1,0 +1,34 @@
+// The limit of each tier: its multiply-accumulate from registers alone, in enough independent chains to hide the latency.
+#include "kernels/x86/vec_avx2.inc"
+
+#include "kernels/table.h"
+
+#define CHAINS 12
+// The accumulators are inputs and outputs of an empty asm, so that no iteration can be folded away.
+#define EACH_CHAIN(i) _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++)
+#define KEEP(x) __asm__ volatile("" : "+x"(x))
+
+double jb_peak_f32_avx2(uint64_t iterations)
+{
+    vf acc[CHAINS], x = vf_set1(0.5f);
+    KEEP(x);
+    EACH_CHAIN(i) acc[i] = vf_set1((float)i);
+    for (uint64_t n = 0; n < iterations; n++)
+        EACH_CHAIN(i) acc[i] = vf_fma(acc[i], x, x);
+    EACH_CHAIN(i) KEEP(acc[i]);
+    return (double)iterations * CHAINS * LANES * 2;
+}
+
+double jb_peak_u8_avx2(uint64_t iterations)
+{
+    vi acc[CHAINS], x = vi_set1(0x00030002), w = vi_set1(0x00050007);
+    KEEP(w);
+    EACH_CHAIN(i) acc[i] = vi_set1(i);
+    for (uint64_t n = 0; n < iterations; n++)
+        EACH_CHAIN(i) {
+            KEEP(x); // the product would else be computed once
+            acc[i] = vi_add(acc[i], vi_madd(x, w));
+        }
+    EACH_CHAIN(i) KEEP(acc[i]);
+    return (double)iterations * CHAINS * LANES * 2 * 2;
+}

@@ -25,8 +25,8 @@ ifeq ($(FUZZ_HAS_LIB),yes)
 fuzz_make = $(MAKE) SAN=fuzz CC=$(FUZZ_CC) BUILD=$(BUILD)/libfuzzer fuzz-programs
 FUZZ_BIN := $(BUILD)/libfuzzer/fuzz
 else
-fuzz_make = $(MAKE) SAN=fuzz CC=gcc BUILD=$(BUILD)/gccfuzz fuzz-programs
-FUZZ_BIN := $(BUILD)/gccfuzz/fuzz
+fuzz_make = $(MAKE) SAN=asan fuzz-programs
+FUZZ_BIN := $(BUILD)/asan
 endif
 
 fuzz:
@@ -37,10 +37,10 @@ fuzz-smoke:
 	+@$(fuzz_make)
 	@mk/run-fuzz.sh '$(FUZZ_BIN)' '$(SMOKE_SECONDS)' '$(JOBS)' $(FUZZ_PICKED)
 
-# The driver for machines without clang, in use even where clang is.
+# The driver for machines without clang, in use even where clang is: it shares the objects of `make asan`.
 fuzz-fallback:
-	@$(MAKE) SAN=fuzz CC=gcc BUILD=$(BUILD)/gccfuzz fuzz-programs
-	@mk/run-fuzz.sh '$(BUILD)/gccfuzz/fuzz' '$(SMOKE_SECONDS)' '$(JOBS)' $(FUZZ_PICKED)
+	@$(MAKE) SAN=asan CC=gcc fuzz-programs
+	@mk/run-fuzz.sh '$(BUILD)/asan' '$(SMOKE_SECONDS)' '$(JOBS)' $(FUZZ_PICKED)
 
 -include $(foreach n,$(FUZZ_NAMES),$(B)/obj/tests/fuzz/fuzz_$n.d) $(B)/obj/tests/fuzz/driver.d
 

@@ -32,6 +32,7 @@ for program in "$@"; do
     if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1; note=${note:-"ended with status $status"}; fi
     if [ $status -eq 0 ] && [ $((p + s)) -eq 0 ]; then f=1; note="ran no test"; fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    grep '^\[  SKIPPED \]' "$log" | grep -v 'test(s)' | sort -u
     if [ "$f" -gt 0 ]; then
         printf '  FAIL  %-44s %3d passed %3d failed  %6s s  %s\n' "$program" "$p" "$f" "$seconds" "$note"
         grep -vE '^\[ RUN      \]|^\[       OK \]' "$log" | tail -n 60 | sed 's/^/        | /'

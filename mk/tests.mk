@@ -25,7 +25,9 @@ uses_reports := reports base
 uses_runtime := runtime kernels base
 uses_early_exit := early_exit runtime kernels base
 uses_workloads := workloads early_exit runtime kernels base
-test_archives = $(patsubst %,$(B)/lib/libjb_%.a,$(or $(uses_$1),$(LINK_FOLDERS)))
+# Countdown tests are named after their folder: test_oom_<folder>.c.
+uses_oom = $(uses_$(patsubst test_oom_%,%,$(notdir $1)))
+test_archives = $(patsubst %,$(B)/lib/libjb_%.a,$(or $(if $(filter oom/%,$1),$(call uses_oom,$1),$(uses_$(call folder_of,$1))),$(LINK_FOLDERS)))
 folder_of = $(firstword $(subst /, ,$1))
 
 .PHONY: tests test asan tsan tsan-tests check
@@ -34,11 +36,11 @@ tsan-tests: $(patsubst %.c,$(B)/%,$(THREADED_SOURCES))
 
 .SECONDEXPANSION:
 .SECONDARY: $(TEST_OBJECTS)
-$(B)/tests/%: $(B)/obj/tests/%.o $$(call test_helpers,$$(call folder_of,$$*)) $$(call test_archives,$$(call folder_of,$$*))
+$(B)/tests/%: $(B)/obj/tests/%.o $$(call test_helpers,$$(call folder_of,$$*)) $$(call test_archives,$$*)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JB_CFLAGS) $(CFLAGS) $(LDFLAGS) $(call test_ldflags,tests/$*) -o $@.$$$$ $(filter %.o,$^) \
-	    $(call test_archives,$(call folder_of,$*)) $(CMOCKA_LIBS) $(LDLIBS_ALL) && mv -f $@.$$$$ $@
+	    $(call test_archives,$*) $(CMOCKA_LIBS) $(LDLIBS_ALL) && mv -f $@.$$$$ $@
 
 test: $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))
 	@mk/run-tests.sh $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))

@@ -24,7 +24,7 @@ bench:
 
 # Training data for those who retrain; a sweep needs none of it.
 fashion-data:
-	@workloads/fashion/fetch.sh
+	@workloads/fashion/fetch.sh '$(BUILD)/fashion-data'
 
 lint:
 	@if command -v cppcheck >/dev/null; then cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
@@ -34,5 +34,5 @@ lint:
 ## make deps [DEPS=all]     install what is missing by apt; all: also what `make check` can use
 ## make check-layers        includes against the order, printing and exit below cli/, x86 outside its home
 ## make check-headers       each header compiled alone
-## make fashion-data        fetch the Fashion-MNIST images for retraining
+## make fashion-data        fetch the Fashion-MNIST images for retraining into build/fashion-data
 ## make lint                cppcheck, if it is there

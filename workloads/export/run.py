@@ -172,7 +172,10 @@ class Integer:
             return self.store(term(inputs[0]) + term(inputs[1]), scale, zero, act == "relu")
         if op == "concat":
             return self.store(torch.cat([term(v) for v in inputs], 1), scale, zero, False)
-        return self.store(pooled(op, term(x), None, keys), scale, zero, False)
+        k, st, p = window(keys) if op == "avgpool" else (x.q.shape[2:], 1, 0)
+        total = lambda v: F.avg_pool2d(v, k, st, p, divisor_override=1)
+        n = total(torch.ones_like(x.q[:1, :1])).float()
+        return self.store(total(x.q).float() * (torch.tensor(x.scale / scale) / n), scale, zero, False)
 
     def logits(self, x):
         return x.flatten(1)

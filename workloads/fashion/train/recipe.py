@@ -6,6 +6,8 @@ from nets import MultiExit, conv, mlp, res1, res2
 
 EPOCHS = 40
 TEACHER_EPOCHS = 16
+SEED = 20
+TAIL = 0.0  # share of the fit split's values that an activation range may cut off
 TEACHER_OPTIONS = dict(lr=0.1, wd=5e-4, ema=0.995)
 
 

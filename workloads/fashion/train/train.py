@@ -19,7 +19,7 @@ from loop import accuracy, logits_of, macs_of, train
 
 VERSIONS = 8   # augmented copies of train for which the teacher's logits are kept
 BATCH = 256
-SEED = 20
+SEED = recipe.SEED
 
 
 class Batches:

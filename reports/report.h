@@ -9,12 +9,13 @@ struct jb_report_opts {
     const char *dir;          // output directory
     const char *gnuplot;      // program, "gnuplot"; NULL: no plots wanted
     const char *title;        // or NULL
+    const char *plots_reason; // why there are no plots, shown in report.md and report.html; NULL: there are. jb_report_write_all sets it by itself
 };
 struct jb_report_ops {
     const char *name, *file, *summary;   // "html", "report.html"
     int (*write)(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err); // n > 1: several runs side by side
 };
-extern const struct jb_report_ops *const jb_reporters[]; // json csv md html (plots are made first, as plots/NAME.svg, and embedded)
+extern const struct jb_report_ops *const jb_reporters[]; // ends with NULL. json (several runs: results-set.json) csv md html (plots are made first, as plots/NAME.svg, and embedded)
 
 // All formats. Without gnuplot everything but the plots is made and *plots_reason says so (static text or points into err-like buffer of 256 bytes).
 int jb_report_write_all(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, char plots_reason[256], struct jb_err *err);

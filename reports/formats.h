@@ -1,0 +1,24 @@
+// The writers that reports/report.c lists, and what they share. Private to reports/.
+#ifndef JB_REPORTS_FORMATS_H
+#define JB_REPORTS_FORMATS_H
+
+#include "reports/view.h"
+
+int jb_json_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err);
+int jb_csv_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err);
+int jb_md_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err);
+int jb_html_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err);
+
+// Writes b to opts->dir/name unless rc or b says that it failed; frees b in any case. Returns rc or the error.
+int jb_report_put(const struct jb_report_opts *o, const char *name, struct jb_str *b, int rc, struct jb_err *err);
+
+// "0.80", "a per-exit list", or "" for a cell without a threshold.
+void jb_threshold_text(char out[64], const struct jb_result_cell *c);
+// "94.3 uJ (measured)" or "none: reason" into b, unescaped; sanitised to one line.
+void jb_energy_text(struct jb_str *b, const struct jb_result_cell *c);
+// "1.91x [1.72, 2.10]" or "".
+void jb_ratio_text(char out[64], const struct jb_result_hull *h);
+// "-0.12" percentage points, "n/a".
+void jb_points_text(char out[24], double share);
+
+#endif

@@ -1,0 +1,301 @@
+// Tables and tiles of report.html.
+#include "reports/html.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void jb_html_text(struct jb_str *b, const char *text, const char *otherwise) { jb_str_add_html(b, text ? text : otherwise); }
+
+void jb_html_figure(struct jb_str *b, const char *figure)
+{
+    const char *unit = strchr(figure, ' ');
+    if (unit && (strcmp(unit, " us") == 0 || strcmp(unit, " uJ") == 0))
+        jb_str_addf(b, "%.*s \xc2\xb5%s", (int)(unit - figure), figure, unit + 2);
+    else
+        jb_str_add(b, figure);
+}
+
+static void sort_key(struct jb_str *b, double v)
+{
+    if (isfinite(v))
+        jb_str_addf(b, "<td data-v=\"%.9g\">", v);
+    else
+        jb_str_add(b, "<td data-v=\"\">");
+}
+
+static void figure_cell(struct jb_str *b, double v, void (*format)(char out[24], double))
+{
+    char text[24];
+    sort_key(b, v);
+    format(text, v);
+    jb_html_figure(b, isfinite(v) ? text : "<span class=\"dim\">n/a</span>");
+    jb_str_add(b, "</td>");
+}
+
+static void ratio_cell(struct jb_str *b, const struct jb_result_hull *h)
+{
+    sort_key(b, h ? h->ratio : NAN);
+    if (h && isfinite(h->ratio)) {
+        jb_str_addf(b, "%.2f\xc3\x97", h->ratio);
+        if (isfinite(h->lower) && isfinite(h->upper))
+            jb_str_addf(b, " <small>[%.2f, %.2f]</small>", h->lower, h->upper);
+    } else if (h && h->reason) {
+        jb_str_add(b, "<span class=\"dim\" title=\"");
+        jb_html_text(b, h->reason, "");
+        jb_str_add(b, "\">n/a</span>");
+    }
+    jb_str_add(b, "</td>");
+}
+
+// "94.3 uJ measured, powercap", or "none: reason".
+static void energy_of(struct jb_str *b, const struct jb_result_cell *c)
+{
+    char uj[24];
+    if (!jb_cell_has_energy(c)) {
+        jb_str_add(b, "<span class=\"dim\">none: ");
+        jb_html_text(b, c->energy.reason, "no reason was given");
+        jb_str_add(b, "</span>");
+        return;
+    }
+    jb_fmt_uj(uj, c->energy.gross_uj);
+    jb_html_figure(b, uj);
+    jb_str_addf(b, " <small>%s", jb_energy_class_name(c->energy.cls));
+    if (c->energy.source) {
+        jb_str_add(b, ", ");
+        jb_html_text(b, c->energy.source, "");
+    }
+    if (isfinite(c->energy.gross_lower_uj) && isfinite(c->energy.gross_upper_uj)) {
+        char lo[24], hi[24];
+        jb_fmt_uj(lo, c->energy.gross_lower_uj);
+        jb_fmt_uj(hi, c->energy.gross_upper_uj);
+        jb_str_add(b, " [");
+        jb_html_figure(b, lo);
+        jb_str_add(b, ", ");
+        jb_html_figure(b, hi);
+        jb_str_add(b, "]");
+    }
+    jb_str_add(b, "</small>");
+}
+
+static void tile(struct jb_str *b, const char *figure, const char *what)
+{
+    jb_str_add(b, "<div class=\"tile\"><b>");
+    jb_html_figure(b, figure);
+    jb_str_add(b, "</b><span>");
+    jb_html_text(b, what, "");
+    jb_str_add(b, "</span></div>\n");
+}
+
+static void against(struct jb_str *s, const char *what, double full, double own, const struct jb_result_hull *hull)
+{
+    jb_str_add(s, what);
+    if (isfinite(full / own))
+        jb_str_addf(s, ", %.1f\xc3\x97 less than the full network", full / own);
+    if (hull && isfinite(hull->ratio)) {
+        jb_str_addf(s, ", %.2f\xc3\x97 less than the static hull", hull->ratio);
+        if (isfinite(hull->lower) && isfinite(hull->upper))
+            jb_str_addf(s, " [%.2f, %.2f]", hull->lower, hull->upper);
+    }
+}
+
+void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
+{
+    char text[24];
+    struct jb_str s = {0};
+    if (g->answer == JB_NO_CELL)
+        return;
+    const struct jb_result_cell *c = &v->r->cells[g->answer], *f = g->full == JB_NO_CELL || g->full == g->answer ? NULL : &v->r->cells[g->full];
+    jb_str_add(b, "<div class=\"tiles\">\n");
+    jb_fmt_percent(text, c->accuracy.value);
+    jb_str_add(&s, "accuracy");
+    if (g->note)
+        jb_str_addf(&s, ", %s", g->note);
+    if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
+        jb_str_addf(&s, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
+    tile(b, text, jb_str_get(&s));
+    jb_str_clear(&s);
+    jb_fmt_ns(text, c->latency_mean_ns);
+    against(&s, "mean latency", f ? f->latency_mean_ns : NAN, c->latency_mean_ns, v->cells[g->answer].hull_latency);
+    tile(b, text, jb_str_get(&s));
+    jb_str_clear(&s);
+    jb_fmt_count(text, c->macs_mean);
+    against(&s, "mean MACs", f ? f->macs_mean : NAN, c->macs_mean, v->cells[g->answer].hull_macs);
+    tile(b, text, jb_str_get(&s));
+    jb_str_clear(&s);
+    if (jb_cell_has_energy(c)) {
+        jb_fmt_uj(text, c->energy.gross_uj);
+        jb_str_addf(&s, "energy per %s, %s", jb_text(c->energy.per, "query"), jb_energy_class_name(c->energy.cls));
+        tile(b, text, jb_str_get(&s));
+    } else {
+        jb_str_addf(&s, "energy: none: %s", jb_text(c->energy.reason, "no reason was given"));
+        tile(b, "no joules", jb_str_get(&s));
+    }
+    b->failed |= s.failed;
+    jb_str_free(&s);
+    jb_str_add(b, "</div>\n");
+}
+
+static void name_cell(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
+{
+    const struct jb_result_cell *c = &v->r->cells[index];
+    jb_str_add(b, "<td>");
+    jb_html_text(b, c->label, "?");
+    if (index == g->answer)
+        jb_str_add(b, "<span class=\"pill a\">answer</span>");
+    if (v->cells[index].front)
+        jb_str_add(b, "<span class=\"pill f\">front</span>");
+    jb_str_add(b, "<br><small>");
+    jb_html_text(b, c->role, "");
+    if (c->threshold_source) {
+        jb_str_add(b, ", threshold ");
+        jb_html_text(b, c->threshold_source, "");
+    }
+    if (isfinite(c->target_loss))
+        jb_str_addf(b, " for a loss of %.2g points", c->target_loss * 100);
+    jb_str_add(b, "</small></td>");
+}
+
+static void settings_row(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
+{
+    const struct jb_result_cell *c = &v->r->cells[index];
+    char points[24];
+    jb_str_add(b, index == g->answer ? "<tr class=\"is\">" : v->cells[index].front ? "<tr>" : "<tr class=\"other\">");
+    name_cell(b, v, g, index);
+    sort_key(b, c->accuracy.value);
+    jb_fmt_percent(points, c->accuracy.value);
+    jb_str_add(b, points);
+    if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
+        jb_str_addf(b, " <small>[%.2f, %.2f]</small>", c->accuracy.lower * 100, c->accuracy.upper * 100);
+    jb_str_add(b, "</td>");
+    sort_key(b, -c->accuracy_loss);
+    jb_points_text(points, -c->accuracy_loss);
+    jb_str_add(b, points);
+    jb_str_add(b, "</td>");
+    figure_cell(b, c->latency_mean_ns, jb_fmt_ns);
+    figure_cell(b, jb_cell_percentile(c, 0.5), jb_fmt_ns);
+    figure_cell(b, jb_cell_percentile(c, 0.99), jb_fmt_ns);
+    ratio_cell(b, v->cells[index].hull_latency);
+    figure_cell(b, c->macs_mean, jb_fmt_count);
+    ratio_cell(b, v->cells[index].hull_macs);
+    if (v->energy) {
+        sort_key(b, jb_cell_energy(c));
+        energy_of(b, c);
+        jb_str_add(b, "</td>");
+    }
+    figure_cell(b, c->throughput_per_s, jb_fmt_count);
+    figure_cell(b, c->model_bytes, jb_fmt_bytes);
+    jb_str_add(b, "</tr>\n");
+}
+
+void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
+{
+    if (!g->n_usable)
+        return;
+    jb_str_add(b, "<h3>Every valid setting</h3>\n<p class=\"sub\">Pareto front of accuracy and mean latency first, then by accuracy.");
+    if (g->note) {
+        jb_str_add(b, " Accuracy: ");
+        jb_html_text(b, g->note, "");
+        jb_str_add(b, ".");
+    }
+    jb_str_add(b, " Loss: points against the same network\xe2\x80\x99s final exit at the same precision. Hull: how many times more the static networks and fixed exits need at equal"
+                  " accuracy, with a 95 % interval; above 1 adapting pays.");
+    if (!v->energy) {
+        jb_str_add(b, " Energy: none: ");
+        jb_html_text(b, v->no_energy_reason, "reasons differ from setting to setting, see results.json");
+        jb_str_add(b, ".");
+    }
+    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>loss</th><th>mean</th><th>p50</th><th>p99</th>"
+                  "<th>time vs hull</th><th>MACs</th><th>MACs vs hull</th>");
+    if (v->energy)
+        jb_str_add(b, "<th>energy, gross</th>");
+    jb_str_add(b, "<th>per second</th><th>model</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < g->n_usable; i++)
+        settings_row(b, v, g, g->cells[i]);
+    jb_str_add(b, "</tbody></table></div></div>\n");
+}
+
+void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
+{
+    if (!v->modelled)
+        return;
+    jb_str_add(b, "<h3>Modelled energy: relative, not measured</h3>\n<p class=\"sub\">The full f32 network is 1. Computed from operations and bytes; good for ranking only, and never "
+                  "mixed with measured figures.</p>\n<div><div class=\"scroll tall modelled\"><table class=\"s modelled\"><thead><tr><th>setting</th><th>relative</th><th>microjoules</th>"
+                  "<th class=\"l\">model</th><th class=\"l\">why modelled</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        for (size_t k = 0; k < c->n_modelled && v->cells[i].usable; k++) {
+            const struct jb_result_modelled *m = &c->modelled[k];
+            jb_str_add(b, "<tr><td>");
+            jb_html_text(b, c->label, "?");
+            jb_str_add(b, "</td>");
+            sort_key(b, m->relative);
+            jb_str_addf(b, isfinite(m->relative) ? "%.3f</td>" : "n/a</td>", m->relative);
+            sort_key(b, m->uj);
+            jb_str_addf(b, isfinite(m->uj) ? "%.3g (modelled)</td>" : "<span class=\"dim\">none</span></td>", m->uj);
+            jb_str_add(b, "<td class=\"l\">");
+            jb_html_text(b, m->source, "");
+            jb_str_add(b, "</td><td class=\"w\">");
+            jb_html_text(b, m->reason, "");
+            jb_str_add(b, "</td></tr>\n");
+        }
+    }
+    jb_str_add(b, "</tbody></table></div></div>\n");
+}
+
+// Overthinking belongs to a model at a precision; every cell of it carries the same figures.
+static const struct jb_result_cell *overthinker(const struct jb_result *r, const struct jb_result_oracle *o)
+{
+    for (size_t i = 0; i < r->n_cells; i++) {
+        const struct jb_result_cell *c = &r->cells[i];
+        if (isfinite(c->overthinking_wasteful) && strcmp(jb_text(c->model, ""), jb_text(o->model, "")) == 0 &&
+            strcmp(jb_text(c->precision, ""), jb_text(o->precision, "")) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+void jb_html_oracles(struct jb_str *b, const struct jb_view *v)
+{
+    if (!v->r->n_oracles)
+        return;
+    jb_str_add(b, "<h3>How much is left to gain</h3>\n<p class=\"sub\">An oracle leaves at the earliest exit that is right (earliest-correct) or that says what the last exit says "
+                  "(earliest-consistent). Wasteful: right earlier, and still right at the end. Destructive: right earlier, wrong at the end.</p>\n"
+                  "<div class=\"scroll\"><table><thead><tr><th>network</th><th class=\"l\">oracle</th><th>accuracy</th><th>mean MACs</th><th>wasteful</th><th>destructive</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < v->r->n_oracles; i++) {
+        const struct jb_result_oracle *o = &v->r->oracles[i];
+        const struct jb_result_cell *c = overthinker(v->r, o);
+        jb_str_add(b, "<tr><td>");
+        jb_html_text(b, o->model, "?");
+        jb_str_add(b, " ");
+        jb_html_text(b, o->precision, "");
+        jb_str_add(b, "</td><td class=\"l\">");
+        jb_html_text(b, o->kind, "");
+        jb_str_add(b, "</td>");
+        figure_cell(b, o->accuracy, jb_fmt_percent);
+        figure_cell(b, o->macs_mean, jb_fmt_count);
+        figure_cell(b, c ? c->overthinking_wasteful : NAN, jb_fmt_percent);
+        figure_cell(b, c ? c->overthinking_destructive : NAN, jb_fmt_percent);
+        jb_str_add(b, "</tr>\n");
+    }
+    jb_str_add(b, "</tbody></table></div>\n");
+}
+
+void jb_html_not_valid(struct jb_str *b, const struct jb_view *v)
+{
+    if (v->n_by_status[JB_CELL_VALID] == v->r->n_cells)
+        return;
+    jb_str_add(b, "<h3>Not valid</h3>\n<p class=\"sub\">These settings take no part in fronts, hulls or the answer.</p>\n<div class=\"scroll\"><table><thead><tr><th>setting</th>"
+                  "<th class=\"l\">status</th><th class=\"l\">what failed, and what to do</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (c->status == JB_CELL_VALID)
+            continue;
+        jb_str_add(b, "<tr><td>");
+        jb_html_text(b, c->label, "?");
+        jb_str_addf(b, "</td><td class=\"l\">%s</td><td class=\"w\">", jb_cell_status_name(c->status));
+        jb_html_text(b, c->reason, "no reason was given");
+        jb_str_add(b, "</td></tr>\n");
+    }
+    jb_str_add(b, "</tbody></table></div>\n");
+}

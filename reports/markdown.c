@@ -1,0 +1,203 @@
+// report.md: the summary and the tables, fit for a pull request.
+#include "reports/formats.h"
+#include "reports/plots.h"
+
+#include "base/fs.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void md(struct jb_str *b, const char *text) { jb_str_add_md(b, jb_text(text, "")); }
+
+static void say(void *user, const char *kind, const char *text)
+{
+    struct jb_str *b = user;
+    bool answer = strcmp(kind, "answer") == 0;
+    jb_str_add(b, answer ? "**" : strcmp(kind, "warning") == 0 ? "- **Warning:** " : "- ");
+    md(b, text);
+    jb_str_add(b, answer ? "**\n\n" : "\n");
+}
+
+static void settings_row(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
+{
+    const struct jb_result_cell *c = &v->r->cells[index];
+    char x[6][24], ratio[64];
+    struct jb_str e = {0};
+    jb_fmt_percent(x[0], c->accuracy.value);
+    jb_points_text(x[1], isfinite(c->accuracy_loss) ? -c->accuracy_loss : NAN);
+    jb_fmt_ns(x[2], c->latency_mean_ns);
+    jb_fmt_ns(x[3], jb_cell_percentile(c, 0.99));
+    jb_fmt_count(x[4], c->macs_mean);
+    jb_ratio_text(ratio, v->cells[index].hull_macs);
+    jb_energy_text(&e, c);
+    jb_str_add(b, index == g->answer ? "| **answer** | " : v->cells[index].front ? "| front | " : "| | ");
+    md(b, c->label);
+    jb_str_addf(b, " | %s", x[0]);
+    if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
+        jb_str_addf(b, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
+    jb_str_addf(b, " | %s | %s | %s | %s | %s |", x[1], x[2], x[3], x[4], ratio);
+    if (v->energy) {
+        jb_str_add(b, " ");
+        md(b, jb_str_get(&e));
+        jb_str_add(b, " |");
+    }
+    jb_str_add(b, "\n");
+    jb_str_free(&e);
+}
+
+static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
+{
+    jb_str_add(b, "\n### ");
+    md(b, g->label);
+    jb_str_add(b, "\n\n");
+    if (g->note) {
+        jb_str_add(b, "Accuracy: ");
+        md(b, g->note);
+        jb_str_add(b, ".\n\n");
+    }
+    jb_str_addf(b, "| | setting | accuracy, 95 %% | loss, points | mean | p99 | MACs | fewer MACs than the hull |%s\n", v->energy ? " energy |" : "");
+    jb_str_addf(b, "|---|---|---:|---:|---:|---:|---:|---:|%s\n", v->energy ? "---:|" : "");
+    for (size_t i = 0; i < g->n_usable; i++)
+        settings_row(b, v, g, g->cells[i]);
+}
+
+static void modelled(struct jb_str *b, const struct jb_view *v)
+{
+    if (!v->modelled)
+        return;
+    jb_str_add(b, "\n### Modelled energy: relative, not measured\n\n| setting | relative | source | |\n|---|---:|---|---|\n");
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        for (size_t k = 0; k < c->n_modelled && c->status == JB_CELL_VALID; k++) {
+            jb_str_add(b, "| *");
+            md(b, c->label);
+            jb_str_addf(b, isfinite(c->modelled[k].relative) ? "* | *%.3f* | " : "* | n/a | ", c->modelled[k].relative);
+            md(b, c->modelled[k].source);
+            jb_str_add(b, " | ");
+            md(b, c->modelled[k].reason);
+            jb_str_add(b, " |\n");
+        }
+    }
+}
+
+static void not_valid(struct jb_str *b, const struct jb_view *v)
+{
+    if (v->n_by_status[JB_CELL_VALID] == v->r->n_cells)
+        return;
+    jb_str_add(b, "\n### Not valid\n\n| status | setting | reason |\n|---|---|---|\n");
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (c->status == JB_CELL_VALID)
+            continue;
+        jb_str_addf(b, "| %s | ", jb_cell_status_name(c->status));
+        md(b, c->label);
+        jb_str_add(b, " | ");
+        md(b, jb_text(c->reason, "no reason was given"));
+        jb_str_add(b, " |\n");
+    }
+}
+
+static void pairs(struct jb_str *b, const char *title, const struct jb_kv *kv, size_t n)
+{
+    if (!n)
+        return;
+    jb_str_addf(b, "\n#### %s\n\n| | |\n|---|---|\n", title);
+    for (size_t i = 0; i < n; i++) {
+        jb_str_add(b, "| ");
+        md(b, kv[i].name);
+        jb_str_add(b, " | ");
+        md(b, jb_text(kv[i].value, "n/a"));
+        jb_str_add(b, " |\n");
+    }
+}
+
+static void provenance(struct jb_str *b, const struct jb_result *r)
+{
+    jb_str_add(b, "\n### Where and with what\n\njoulebench ");
+    md(b, jb_text(r->joulebench_version, "?"));
+    jb_str_add(b, " (");
+    md(b, jb_text(r->git, "unknown revision"));
+    jb_str_add(b, "), ");
+    md(b, jb_text(r->compiler, "unknown compiler"));
+    jb_str_add(b, ", from ");
+    md(b, jb_text(r->started, "?"));
+    jb_str_add(b, " to ");
+    md(b, jb_text(r->finished, "?"));
+    jb_str_add(b, r->complete ? ".\n" : ", interrupted.\n");
+    pairs(b, "Environment", r->environment, r->n_environment);
+    pairs(b, "Kernels", r->kernels, r->n_kernels);
+    pairs(b, "Libraries", r->libraries, r->n_libraries);
+    pairs(b, "Hashes", r->hashes, r->n_hashes);
+    pairs(b, "Seeds", r->seeds, r->n_seeds);
+}
+
+static int plots(struct jb_str *b, const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
+{
+    char path[4096], file[160];
+    struct jb_view *views = NULL;
+    struct jb_plot_list list = {0};
+    if (o->plots_reason) {
+        jb_str_add(b, "\n*Plots are missing: ");
+        md(b, o->plots_reason);
+        jb_str_add(b, "*\n");
+    }
+    int rc = jb_views_open(&views, r, n, err);
+    if (!rc)
+        rc = jb_plots_list(&list, views, n, err);
+    for (size_t i = 0; i < list.n; i++) {
+        snprintf(file, sizeof file, "plots/%s.svg", list.plots[i].name);
+        if (jb_path_join(path, sizeof path, o->dir, file, NULL) || !jb_path_exists(path))
+            continue;
+        jb_str_add(b, "\n![");
+        md(b, list.plots[i].title);
+        jb_str_addf(b, "](%s)\n", file);
+    }
+    jb_plots_free(&list);
+    jb_views_close(views, n);
+    return rc;
+}
+
+static int one_run(struct jb_str *b, const struct jb_result *r, struct jb_err *err)
+{
+    struct jb_view v;
+    int rc = jb_view_open(&v, r, err);
+    if (rc)
+        return rc;
+    jb_view_sentences(&v, say, b);
+    for (size_t i = 0; i < v.n_groups; i++)
+        settings(b, &v, &v.groups[i]);
+    if (!v.energy && r->n_cells) {
+        jb_str_add(b, "\nEnergy: none: ");
+        md(b, jb_text(v.no_energy_reason, "reasons differ from cell to cell, see results.json"));
+        jb_str_add(b, "\n");
+    }
+    modelled(b, &v);
+    not_valid(b, &v);
+    provenance(b, r);
+    jb_view_close(&v);
+    return JB_OK;
+}
+
+int jb_md_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
+{
+    struct jb_str b = {0};
+    int rc = JB_OK;
+    jb_str_add(&b, "# ");
+    md(&b, o->title ? o->title : n == 1 ? jb_text(r[0]->name, "joulebench") : "Runs side by side");
+    jb_str_add(&b, "\n\n");
+    for (size_t i = 0; i < n && !rc; i++) {
+        char run[96];
+        jb_run_label(run, r[i], i, n);
+        if (n > 1) {
+            jb_str_add(&b, "\n## Run ");
+            md(&b, run);
+            jb_str_add(&b, "\n\n");
+        }
+        rc = one_run(&b, r[i], err);
+    }
+    if (!rc)
+        rc = plots(&b, r, n, o, err);
+    return jb_report_put(o, "report.md", &b, rc, err);
+}

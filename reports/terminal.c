@@ -1,0 +1,254 @@
+// The terminal summary: the answer in words, then an aligned table, then what is not valid and why.
+#include "reports/formats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_ROWS 16
+#define COLUMNS 8
+
+#define BOLD "\033[1m"
+#define DIM "\033[2m"
+#define GREEN "\033[32m"
+#define RED "\033[31m"
+#define YELLOW "\033[33m"
+#define PLAIN "\033[0m"
+
+struct pen { struct jb_str *out; size_t width; bool color; };
+
+static void ink(const struct pen *p, const char *code)
+{
+    if (p->color)
+        jb_str_add(p->out, code);
+}
+
+static size_t columns_of(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+// Words on lines of at most p->width columns, hanging by `indent`. `text` is sanitised here.
+static void wrap(const struct pen *p, const char *text, size_t indent, size_t at)
+{
+    struct jb_str plain = {0};
+    jb_add_plain(&plain, text, 0);
+    const char *s = jb_str_get(&plain);
+    bool first = true;
+    while (*s) {
+        size_t n = strcspn(s, " ");
+        char word[512];
+        snprintf(word, sizeof word, "%.*s", (int)n, s);
+        size_t w = columns_of(word);
+        if (!first && at + 1 + w > p->width) {
+            jb_str_addf(p->out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (!first) {
+            jb_str_add(p->out, " ");
+            at++;
+        }
+        jb_str_addn(p->out, s, n);
+        at += w;
+        first = false;
+        s += n;
+        s += strspn(s, " ");
+    }
+    jb_str_add(p->out, "\n");
+    jb_str_free(&plain);
+}
+
+static void say(void *user, const char *kind, const char *text)
+{
+    const struct pen *p = user;
+    bool answer = strcmp(kind, "answer") == 0, warning = strcmp(kind, "warning") == 0;
+    ink(p, answer ? BOLD : warning ? YELLOW : "");
+    jb_str_add(p->out, answer ? "" : warning ? "! " : "- ");
+    wrap(p, text, answer ? 0 : 2, answer ? 0 : 2);
+    ink(p, answer || warning ? PLAIN : "");
+}
+
+struct table {
+    const char *head[COLUMNS];
+    char cell[MAX_ROWS + 1][COLUMNS][64];
+    size_t row[MAX_ROWS + 1], n, width[COLUMNS];
+    bool shown[COLUMNS];
+};
+
+static void fill_row(const struct jb_view *v, struct table *t, size_t index, size_t label_room)
+{
+    const struct jb_result_cell *c = &v->r->cells[index];
+    struct jb_str s = {0};
+    char (*x)[64] = t->cell[t->n];
+    jb_add_plain(&s, jb_text(c->label, "?"), label_room);
+    snprintf(x[0], 64, "%s", jb_str_get(&s));
+    jb_str_free(&s);
+    jb_fmt_percent(x[1], c->accuracy.value);
+    jb_points_text(x[2], isfinite(c->accuracy_loss) ? -c->accuracy_loss : NAN);
+    jb_fmt_ns(x[3], c->latency_mean_ns);
+    jb_fmt_ns(x[4], jb_cell_percentile(c, 0.99));
+    jb_fmt_count(x[5], c->macs_mean);
+    const struct jb_result_hull *h = v->cells[index].hull_macs;
+    snprintf(x[6], 64, h && isfinite(h->ratio) ? "%.2fx" : "-", h ? h->ratio : 0);
+    if (jb_cell_has_energy(c)) {
+        char uj[24];
+        jb_fmt_uj(uj, c->energy.gross_uj);
+        snprintf(x[7], 64, "%s %s", uj, jb_energy_class_name(c->energy.cls));
+    } else {
+        snprintf(x[7], 64, "none");
+    }
+    t->row[t->n++] = index;
+}
+
+static void measure(struct table *t)
+{
+    for (size_t k = 0; k < COLUMNS; k++) {
+        t->width[k] = columns_of(t->head[k]);
+        for (size_t i = 0; i < t->n; i++)
+            if (columns_of(t->cell[i][k]) > t->width[k])
+                t->width[k] = columns_of(t->cell[i][k]);
+    }
+}
+
+// Leaves out columns, the least needed first, until a row fits.
+static void fit(struct table *t, size_t width)
+{
+    static const int DROP[] = {6, 2, 5, 4, 7};
+    for (size_t d = 0; d <= sizeof DROP / sizeof *DROP; d++) {
+        size_t sum = 2;
+        for (size_t k = 0; k < COLUMNS; k++)
+            sum += t->shown[k] ? t->width[k] + (k ? 2 : 0) : 0;
+        if (sum <= width || d == sizeof DROP / sizeof *DROP)
+            return;
+        t->shown[DROP[d]] = false;
+    }
+}
+
+static void print_line(const struct pen *p, const struct table *t, const char *mark, const char *const *cells, const char (*row)[64])
+{
+    jb_str_add(p->out, mark);
+    for (size_t k = 0; k < COLUMNS; k++) {
+        if (!t->shown[k])
+            continue;
+        const char *s = cells ? cells[k] : row[k];
+        int pad = (int)(t->width[k] - columns_of(s));
+        if (k == 0)
+            jb_str_addf(p->out, " %s%*s", s, pad, "");
+        else
+            jb_str_addf(p->out, "  %*s%s", pad, "", s);
+    }
+}
+
+static void print_table(const struct pen *p, const struct jb_view *v, const struct jb_group *g, const struct table *t)
+{
+    ink(p, DIM);
+    print_line(p, t, " ", t->head, NULL);
+    ink(p, PLAIN);
+    jb_str_add(p->out, "\n");
+    for (size_t i = 0; i < t->n; i++) {
+        bool answer = t->row[i] == g->answer, front = v->cells[t->row[i]].front;
+        ink(p, answer ? BOLD GREEN : front ? "" : DIM);
+        print_line(p, t, answer ? ">" : front ? "*" : " ", NULL, (const char (*)[64])t->cell[i]);
+        ink(p, answer || !front ? PLAIN : "");
+        jb_str_add(p->out, "\n");
+    }
+}
+
+static void energy_line(const struct pen *p, const struct jb_view *v)
+{
+    if (v->energy || !v->r->n_cells)
+        return;
+    struct jb_str s = {0};
+    jb_str_addf(&s, "energy: none: %s", jb_text(v->no_energy_reason, "reasons differ from cell to cell, see results.json"));
+    jb_str_add(p->out, "  ");
+    wrap(p, jb_str_get(&s), 4, 2);
+    jb_str_free(&s);
+}
+
+static void print_group(const struct pen *p, const struct jb_view *v, const struct jb_group *g)
+{
+    struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy"}};
+    size_t room = p->width > 90 ? p->width - 60 : 30, left = 0;
+    for (size_t i = 0; i < g->n_usable; i++) {
+        size_t k = g->cells[i];
+        // The last rows are kept for the answer and the full network, should they stand further down.
+        bool must = k == g->answer || k == g->full || k == g->best;
+        if (t.n < MAX_ROWS - 3 || (must && t.n < MAX_ROWS))
+            fill_row(v, &t, k, room > 60 ? 60 : room);
+        else
+            left++;
+    }
+    for (size_t k = 0; k < COLUMNS; k++)
+        t.shown[k] = k < 6 || (k == 6 && v->r->n_hull) || (k == 7 && v->energy);
+    measure(&t);
+    fit(&t, p->width);
+    jb_str_add(p->out, "\n");
+    ink(p, BOLD);
+    jb_str_add(p->out, g->label);
+    ink(p, PLAIN);
+    if (g->note) {
+        jb_str_add(p->out, " (");
+        jb_add_plain(p->out, g->note, 40);
+        jb_str_add(p->out, ")");
+    }
+    jb_str_add(p->out, "\n");
+    if (!t.n) {
+        jb_str_add(p->out, "  no valid setting\n");
+        return;
+    }
+    print_table(p, v, g, &t);
+    if (left)
+        jb_str_addf(p->out, "  ... and %zu more in results.csv\n", left);
+}
+
+static void print_bad(const struct pen *p, const struct jb_view *v)
+{
+    bool head = false;
+    size_t shown = 0, left = 0;
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (c->status == JB_CELL_VALID)
+            continue;
+        if (shown++ >= 10) {
+            left++;
+            continue;
+        }
+        if (!head)
+            jb_str_add(p->out, "\nnot valid\n");
+        head = true;
+        ink(p, c->status == JB_CELL_UNAVAILABLE ? DIM : RED);
+        size_t at = 4 + strlen(jb_cell_status_name(c->status)) + 2;
+        jb_str_addf(p->out, "  %s  ", jb_cell_status_name(c->status));
+        at += jb_add_plain(p->out, jb_text(c->label, "?"), 48);
+        jb_str_add(p->out, ": ");
+        wrap(p, jb_text(c->reason, "no reason was given"), 6, at + 2);
+        ink(p, PLAIN);
+    }
+    if (left)
+        jb_str_addf(p->out, "  ... and %zu more in results.csv\n", left);
+}
+
+int jb_report_terminal(const struct jb_result *r, int width, bool color, struct jb_str *out)
+{
+    struct jb_view v;
+    struct jb_err err;
+    struct pen p = {.out = out, .width = width <= 0 ? 100 : width < 40 ? 40 : (size_t)width, .color = color};
+    int rc = jb_view_open(&v, r, &err);
+    if (rc)
+        return rc;
+    jb_view_sentences(&v, say, &p);
+    for (size_t i = 0; i < v.n_groups; i++)
+        print_group(&p, &v, &v.groups[i]);
+    if (v.n_groups) {
+        jb_str_add(out, "\n");
+        wrap(&p, "  > the answer, * Pareto front of accuracy and mean latency; points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
+        energy_line(&p, &v);
+    }
+    print_bad(&p, &v);
+    jb_str_addf(out, "\n%zu cells: %zu valid, %zu invalid, %zu failed, %zu unavailable\n", r->n_cells, v.n_by_status[JB_CELL_VALID], v.n_by_status[JB_CELL_INVALID],
+        v.n_by_status[JB_CELL_FAILED], v.n_by_status[JB_CELL_UNAVAILABLE]);
+    jb_view_close(&v);
+    return out->failed ? JB_E_NOMEM : JB_OK;
+}

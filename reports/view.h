@@ -1,0 +1,63 @@
+// What every format needs to know about a result before it can show it: groups of comparable cells, fronts, the answer, the order of rows.
+// Private to reports/.
+#ifndef JB_REPORTS_VIEW_H
+#define JB_REPORTS_VIEW_H
+
+#include "base/strbuf.h"
+#include "reports/report.h"
+#include "reports/result.h"
+
+#define JB_NO_CELL SIZE_MAX
+#define JB_ANSWER_WITHIN 0.005 // the answer: the cheapest setting within this accuracy of the best
+
+enum jb_cost { JB_COST_MEAN, JB_COST_P99, JB_COST_MACS, JB_COST_ENERGY, JB_COST_MODELLED, JB_COST_COUNT };
+
+// Cells that may be compared: one workload, scenario, number of threads and streams.
+struct jb_group {
+    const char *workload, *scenario, *unit, *note; // note: what the result says about this workload ("own split"), or NULL
+    uint32_t threads, streams;
+    size_t *cells, n;           // indices in table order: front by rising latency, other valid ones by falling accuracy, the rest
+    size_t n_front, n_usable;   // of these, from the start
+    size_t best, answer, full;  // most accurate; cheapest within JB_ANSWER_WITHIN; final exit of the answer's model at its precision; or JB_NO_CELL
+    char label[160];            // "fashion, single-stream" and threads or streams where they are not 1; sanitised to one line
+};
+
+struct jb_view_cell {
+    bool usable; // valid, with an accuracy and a mean latency
+    bool front;  // on the Pareto front of accuracy and mean latency of its group
+    const struct jb_result_hull *hull_macs, *hull_latency; // against static+fixed, or NULL
+    const struct jb_result_hull *full_macs, *full_latency; // against the full network, or NULL
+};
+
+struct jb_view {
+    const struct jb_result *r;
+    struct jb_view_cell *cells;
+    struct jb_group *groups;
+    size_t n_groups;
+    size_t n_by_status[4];
+    bool energy, modelled;        // some cell has a figure
+    const char *no_energy_reason; // when none has: the reason if it is one for all, else NULL
+};
+
+int jb_view_open(struct jb_view *v, const struct jb_result *r, struct jb_err *err);
+void jb_view_close(struct jb_view *v);
+
+double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost);
+double jb_cell_percentile(const struct jb_result_cell *c, double p); // ns or NAN
+bool jb_cell_has_energy(const struct jb_result_cell *c);             // class measured, integrated, attributed or replayed, with a figure
+double jb_cell_energy(const struct jb_result_cell *c);               // gross_uj, or NAN
+bool jb_cell_is_adaptive(const struct jb_result_cell *c);
+
+// The summary in words: the harness' sentences, or what can be said without them. One call a sentence.
+typedef void (*jb_sentence_fn)(void *user, const char *kind, const char *text);
+void jb_view_sentences(const struct jb_view *v, jb_sentence_fn say, void *user);
+
+// Name of one of several runs: "A default", "B default".
+void jb_run_label(char out[96], const struct jb_result *r, size_t index, size_t n);
+
+// Text on one line for a terminal or a plot: control characters, escapes and direction marks become '?'. Cut to max_columns (0: not), with "...".
+// Returns the columns taken (code points).
+size_t jb_add_plain(struct jb_str *b, const char *text, size_t max_columns);
+const char *jb_text(const char *text, const char *otherwise);
+
+#endif

@@ -5,28 +5,28 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
+# One header: CC FLAGS HEADER, in the root.
+check_one() {
+    local cc=$1 flags=$2 header=$3 output
+    if [[ $header == kernels/x86/* ]]; then
+        [[ $($cc -dumpmachine) == x86_64* ]] || return 0
+        flags="$flags -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni"
+    fi
+    # shellcheck disable=SC2086
+    output=$(printf '#include "%s"\n#include "%s"\ntypedef int jb_not_empty;\n' "$header" "$header" |
+        $cc $flags -Werror -Wno-unused-function -Wno-unused-const-variable -fsyntax-only -x c - 2>&1) && return 0
+    printf '%s: does not compile alone:\n%s\n' "$header" "$(head -n 12 <<<"$output" | sed 's/^/    /')"
+    return 1
+}
+export -f check_one
+
 check_tree() {
-    local cc=$1 flags=$2 root=$3 headers bad=0 output header extra
-    mapfile -t headers < <(cd "$root" && find base kernels runtime early_exit power workloads reports harness cli -name '*.h' 2>/dev/null | LC_ALL=C sort)
-    [ ${#headers[@]} -gt 0 ] || { echo "check-headers: no headers below $root" >&2 && return 1; }
-    local machine
-    machine=$($cc -dumpmachine)
-    for header in "${headers[@]}"; do
-        extra=
-        if [[ $header == kernels/x86/* ]]; then
-            [[ $machine == x86_64* ]] || continue
-            extra='-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni'
-        fi
-        # shellcheck disable=SC2086
-        output=$(cd "$root" && printf '#include "%s"\n#include "%s"\ntypedef int jb_not_empty;\n' "$header" "$header" |
-            $cc $flags $extra -Werror -Wno-unused-function -Wno-unused-const-variable -fsyntax-only -x c - 2>&1) || {
-            echo "$header: does not compile alone:"
-            sed 's/^/    /' <<<"$output" | head -n 12
-            bad=1
-        }
-    done
-    [ $bad -eq 0 ] && echo "check-headers: ${#headers[@]} headers"
-    return $bad
+    local headers
+    cd "$3"
+    mapfile -t headers < <(find base kernels runtime early_exit power workloads reports harness cli -name '*.h' 2>/dev/null | LC_ALL=C sort)
+    [ ${#headers[@]} -gt 0 ] || { echo "check-headers: no headers below $3" >&2 && return 1; }
+    printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_one "$@"' _ "$1" "$2" {} || return 1
+    echo "check-headers: ${#headers[@]} headers"
 }
 
 case ${1:-} in
@@ -34,5 +34,5 @@ case ${1:-} in
     ! output=$(check_tree "$2" "$3" "$here/fixtures/headers/bad") && grep -q 'leans.h: does not' <<<"$output" && grep -q 'unguarded.h: does not' <<<"$output" ||
         { echo "check-headers: self-test: the bad headers were not found" && exit 1; }
     ;;
-*) check_tree "$1" "$2" "${3:-$here/..}" ;;
+*) check_tree "$1" "$2" "${3:-$(cd "$here/.." && pwd)}" ;;
 esac

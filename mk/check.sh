@@ -20,6 +20,7 @@ part_deps() { tools/deps.sh --install || tools/deps.sh --check-libs libcjson zli
 part_build() { "${make_[@]}" build tests; }
 part_layers() { "${make_[@]}" check-layers; }
 part_headers() { "${make_[@]}" check-headers; }
+part_docs() { "${make_[@]}" check-docs; }
 part_tests() { "${make_[@]}" test; }
 
 part_kernels() {
@@ -88,10 +89,10 @@ part_aarch64() {
     "${make_[@]}" objects CC=aarch64-linux-gnu-gcc
 }
 
-declare -A title=([deps]="dependencies" [build]="build" [layers]="layers" [headers]="headers alone" [tests]="tests" [kernels]="kernels against the reference"
+declare -A title=([deps]="dependencies" [build]="build" [layers]="layers" [headers]="headers alone" [docs]="documented tables" [tests]="tests" [kernels]="kernels against the reference"
     [scripts]="golden and script tests" [smoke]="smoke sweep and report" [install]="installation" [asan]="tests, address + undefined"
     [tsan]="threaded tests, thread sanitizer" [fuzz]="fuzzers, short" [fuzz_driver]="fuzzers without clang" [clang]="clang build" [aarch64]="aarch64 objects")
-order=(deps build layers headers tests kernels scripts smoke install asan tsan fuzz fuzz_driver clang aarch64)
+order=(deps build layers headers docs tests kernels scripts smoke install asan tsan fuzz fuzz_driver clang aarch64)
 
 seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'; }
 

@@ -1,6 +1,6 @@
 # Checks of the sources, dependencies, data, and the two commands of the README.
 
-.PHONY: deps bench check-layers check-headers fashion-data lint
+.PHONY: deps bench check-layers check-headers check-docs fashion-data lint
 deps:
 	@tools/deps.sh --install $(DEPS)
 
@@ -11,6 +11,9 @@ check-layers:
 check-headers:
 	@tools/check-headers.sh --self-test '$(CC)' '$(JB_CPPFLAGS) $(CPPFLAGS) $(JB_CFLAGS)'
 	@tools/check-headers.sh '$(CC)' '$(JB_CPPFLAGS) $(CPPFLAGS) $(JB_CFLAGS)'
+
+check-docs:
+	@tools/check-docs.sh
 
 # Two makes inside: what pkg-config answers changes when the libraries arrive.
 PLAN ?= plans/default.json
@@ -34,5 +37,6 @@ lint:
 ## make deps [DEPS=all]     install what is missing by apt; all: also what `make check` can use
 ## make check-layers        includes against the order, printing and exit below cli/, x86 outside its home
 ## make check-headers       each header compiled alone
+## make check-docs          docs/exit-codes.md against base/*.def
 ## make fashion-data        fetch the Fashion-MNIST images for retraining into build/fashion-data
 ## make lint                cppcheck, if it is there

@@ -1,15 +1,17 @@
 // Inside the runtime: one row per model family. A new family is one file and one row in runtime/arch.c.
+// session.c has checked rows and order before it calls a row's functions; a NULL commit, rollback, settle, deferred or reset has no effect.
 #ifndef JB_RUNTIME_ARCH_H
 #define JB_RUNTIME_ARCH_H
 
 #include "runtime/gguf.h"
+#include "runtime/inspect.h"
 #include "runtime/model.h"
 #include "runtime/session.h"
 
 struct jb_arch_ops {
     const char *name;    // general.architecture
     const char *summary;
-    // Builds everything from the checked file. Fills info (but path, hashes, load_ns, which the caller fills) and *impl.
+    // Builds everything from the checked file. Fills info (but path, hashes, file_bytes, load_ns, which the caller fills) and *impl. Texts in info live as long as impl.
     int (*build)(void **impl, struct jb_model_info *info, const struct jb_gguf *g, const struct jb_gguf *exits, const struct jb_kernels *k, const struct jb_model_opts *o, struct jb_err *err);
     void (*destroy)(void *impl);
     int (*open)(void **state, size_t *state_bytes, const void *impl, const struct jb_session_opts *o, struct jb_err *err);
@@ -20,6 +22,11 @@ struct jb_arch_ops {
     int (*commit)(void *state, uint32_t row, uint32_t n);
     int (*rollback)(void *state, uint32_t row, uint32_t n);
     int (*settle)(void *state, struct jb_cost *cost);
+    int (*deferred)(const void *state, uint32_t sequence, uint32_t position, struct jb_cost *cost);
+    int (*reset)(void *state, uint32_t sequence);
+    // For inspect.h; NULL: the family has no operations to show, or none to observe.
+    int (*op)(const void *impl, uint32_t stage, bool head, uint32_t i, struct jb_op_info *out);
+    void (*observe)(void *state, jb_observe_fn fn, void *self);
 };
 
 extern const struct jb_arch_ops *const jb_archs[]; // NULL-terminated: jbcnn, synth

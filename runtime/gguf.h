@@ -35,6 +35,8 @@ const char *jb_gguf_name(const struct jb_gguf *g);
 size_t jb_gguf_file_bytes(const struct jb_gguf *g);
 void jb_gguf_hash(const struct jb_gguf *g, char hex[JB_HASH_HEX]); // SHA-256 of the whole file
 
+size_t jb_gguf_offset(const struct jb_gguf *g, const void *data); // byte of the file at which borrowed data stands
+
 size_t jb_gguf_n_tensors(const struct jb_gguf *g);
 const struct jb_gguf_tensor *jb_gguf_tensor_at(const struct jb_gguf *g, size_t i);
 const struct jb_gguf_tensor *jb_gguf_tensor(const struct jb_gguf *g, const char *name); // NULL: none
@@ -62,7 +64,10 @@ int jb_gguf_put_f32(struct jb_gguf_writer *w, const char *key, float value);
 int jb_gguf_put_array_str(struct jb_gguf_writer *w, const char *key, const char *const *values, size_t n);
 int jb_gguf_put_array_u32(struct jb_gguf_writer *w, const char *key, const uint32_t *values, size_t n);
 int jb_gguf_put_array_f32(struct jb_gguf_writer *w, const char *key, const float *values, size_t n);
+int jb_gguf_put_bool(struct jb_gguf_writer *w, const char *key, bool value);
+int jb_gguf_put_u64(struct jb_gguf_writer *w, const char *key, uint64_t value);
 int jb_gguf_put_tensor(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, const void *data, size_t n_bytes);
+int jb_gguf_write_memory(struct jb_gguf_writer *w, void **out, size_t *n_bytes, struct jb_err *err); // *out is owned by the caller (free)
 int jb_gguf_write(struct jb_gguf_writer *w, const char *path, struct jb_err *err);
 
 #endif

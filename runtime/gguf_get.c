@@ -18,6 +18,11 @@ void jb_gguf_hash(const struct jb_gguf *g, char hex[JB_HASH_HEX])
     jb_hash_bytes(g->data, g->n_bytes, hex);
 }
 
+size_t jb_gguf_offset(const struct jb_gguf *g, const void *data)
+{
+    return (size_t)((const uint8_t *)data - g->data);
+}
+
 size_t jb_gguf_n_tensors(const struct jb_gguf *g)
 {
     return g->n_tensors;

@@ -140,6 +140,20 @@ int jb_gguf_put_f32(struct jb_gguf_writer *w, const char *key, float value)
     return put_key_end(w, start, rc ? rc : put_uint(&w->keys, f32_bits(value), 4));
 }
 
+int jb_gguf_put_u64(struct jb_gguf_writer *w, const char *key, uint64_t value)
+{
+    size_t start = w->keys.n;
+    int rc = put_key(w, key, JB_GGUF_U64);
+    return put_key_end(w, start, rc ? rc : put_uint(&w->keys, value, 8));
+}
+
+int jb_gguf_put_bool(struct jb_gguf_writer *w, const char *key, bool value)
+{
+    size_t start = w->keys.n;
+    int rc = put_key(w, key, JB_GGUF_BOOL);
+    return put_key_end(w, start, rc ? rc : put_uint(&w->keys, value, 1));
+}
+
 int jb_gguf_put_array_str(struct jb_gguf_writer *w, const char *key, const char *const *values, size_t n)
 {
     size_t start = w->keys.n;
@@ -201,25 +215,41 @@ int jb_gguf_put_tensor(struct jb_gguf_writer *w, const char *name, uint32_t type
     return rc;
 }
 
+int jb_gguf_write_memory(struct jb_gguf_writer *w, void **out, size_t *n_bytes, struct jb_err *err)
+{
+    struct bytes file = { 0 };
+    int rc = put(&file, "GGUF", 4);
+    if (!rc)
+        rc = put_uint(&file, 3, 4);
+    if (!rc)
+        rc = put_uint(&file, w->n_tensors, 8);
+    if (!rc)
+        rc = put_uint(&file, w->n_keys, 8);
+    if (!rc)
+        rc = put(&file, w->keys.data, w->keys.n);
+    if (!rc)
+        rc = put(&file, w->records.data, w->records.n);
+    if (!rc)
+        rc = put_zeros(&file, ALIGNMENT);
+    if (!rc)
+        rc = put(&file, w->data.data, w->data.n);
+    if (rc) {
+        free(file.data);
+        return jb_fail(err, rc, "no memory for a model file");
+    }
+    *out = file.data;
+    *n_bytes = file.n;
+    return JB_OK;
+}
+
 int jb_gguf_write(struct jb_gguf_writer *w, const char *path, struct jb_err *err)
 {
-    struct bytes out = { 0 };
-    int rc = put(&out, "GGUF", 4);
-    if (!rc)
-        rc = put_uint(&out, 3, 4);
-    if (!rc)
-        rc = put_uint(&out, w->n_tensors, 8);
-    if (!rc)
-        rc = put_uint(&out, w->n_keys, 8);
-    if (!rc)
-        rc = put(&out, w->keys.data, w->keys.n);
-    if (!rc)
-        rc = put(&out, w->records.data, w->records.n);
-    if (!rc)
-        rc = put_zeros(&out, ALIGNMENT);
-    if (!rc)
-        rc = put(&out, w->data.data, w->data.n);
-    rc = rc ? jb_fail(err, rc, "%s: out of memory for the file", path) : jb_write_file_atomic(path, out.data, out.n, err);
-    free(out.data);
+    void *data = NULL;
+    size_t n = 0;
+    int rc = jb_gguf_write_memory(w, &data, &n, err);
+    if (rc)
+        return jb_err_prefix(err, "%s", path), rc;
+    rc = jb_write_file_atomic(path, data, n, err);
+    free(data);
     return rc;
 }

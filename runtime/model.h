@@ -12,6 +12,8 @@
 
 struct jb_model;
 
+#define JB_MAX_PARTS 2
+
 // What a row is: one image, or one position of one sequence.
 enum jb_row_kind { JB_ROW_IMAGE, JB_ROW_POSITION };
 
@@ -42,6 +44,9 @@ struct jb_model_info {
     struct jb_stage_info stages[JB_MAX_STAGES];
     uint32_t exit_stage[JB_MAX_STAGES];     // stage of exit k
     float input_scale[8], input_offset[8];  // x = byte * scale[c] + offset[c]
+    uint32_t n_parts;                       // sequences of stages: 1, or 2 for an encoder and a decoder
+    uint32_t part_stage[JB_MAX_PARTS + 1];  // part p has stages part_stage[p] to part_stage[p + 1] - 1
+    uint32_t max_positions;                 // of one sequence; 0 for images
 };
 
 struct jb_model_opts {
@@ -51,6 +56,9 @@ struct jb_model_opts {
 
 // Builds through the row of runtime/arch.h that general.architecture names. The kernel table is copied.
 int jb_model_open(struct jb_model **out, const char *path, const struct jb_kernels *kernels, const struct jb_model_opts *opts, struct jb_err *err);
+// The same from memory (borrowed until close, aligned to 8 bytes); `name` stands for the path in errors and info. exits: the side file in memory, or NULL.
+int jb_model_open_memory(struct jb_model **out, const char *name, const void *data, size_t n_bytes, const void *exits, size_t exits_bytes, const struct jb_kernels *kernels,
+                         const struct jb_model_opts *opts, struct jb_err *err);
 void jb_model_close(struct jb_model *m); // accepts NULL; sessions must be closed before
 const struct jb_model_info *jb_model_info(const struct jb_model *m); // borrowed
 

@@ -53,5 +53,11 @@ int jb_session_commit(struct jb_session *s, uint32_t row, uint32_t n);
 int jb_session_rollback(struct jb_session *s, uint32_t row, uint32_t n);
 // Does the deferred work (e.g. K/V of layers that an exit skipped). cost as in run_stage, for the rows of the last begin.
 int jb_session_settle(struct jb_session *s, struct jb_cost *cost);
+// What was done late (by run_stage of later rows, or by settle) on behalf of one position of a sequence, or of all (position = JB_ALL_POSITIONS).
+// run_stage does not report it. Zero for images. See docs/architecture.md, walk 2.
+#define JB_ALL_POSITIONS UINT32_MAX
+int jb_session_deferred(const struct jb_session *s, uint32_t sequence, uint32_t position, struct jb_cost *cost);
+// Forgets a sequence (positions, memory, costs), committed or not: its number may be used for the next query. Images: no effect.
+int jb_session_reset(struct jb_session *s, uint32_t sequence);
 
 #endif

@@ -1,0 +1,7 @@
+#include "runtime/arch.h"
+
+#include <stddef.h>
+
+extern const struct jb_arch_ops jb_arch_cnn, jb_arch_state;
+
+const struct jb_arch_ops *const jb_archs[] = { &jb_arch_cnn, &jb_arch_state, NULL };

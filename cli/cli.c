@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int terminal_width(void)
 // The directory of the running program; false when /proc does not tell.
 static bool program_dir(char *out, size_t n)
 {
-    char path[4096];
+    char path[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
     if (len <= 0 || (size_t)len >= sizeof path - 1)
         return false;
@@ -36,26 +37,27 @@ static bool program_dir(char *out, size_t n)
     return jb_path_dir(out, n, path) == JB_OK;
 }
 
-// BASE/../NAME/PROBE exists: then out is BASE/../NAME.
-static bool beside(const char *base, const char *name, const char *probe, char *out, size_t n)
+// Whether BASE/NAME holds PROBE; then out (room PATH_MAX) is BASE/NAME without its dots.
+static bool beside(const char *base, const char *name, const char *probe, char *out)
 {
-    char path[4096 + 64];
+    char path[PATH_MAX + 64];
     if (snprintf(path, sizeof path, "%s/%s%s", base, name, probe) >= (int)sizeof path || !jb_path_exists(path))
         return false;
-    return snprintf(out, n, "%s/%s", base, name) < (int)n;
+    path[strlen(path) - strlen(probe)] = '\0';
+    return realpath(path, out) != NULL;
 }
 
 // Installed: ../share/joulebench beside the program's own bin directory (an installation may be moved), else PREFIX's. Built: the source tree is one
 // (build/) or two (build/asan/) levels above the program. Nothing of the build machine is compiled in.
 static void find_files(struct cli *c)
 {
-    char dir[4096 - 256];
+    char dir[PATH_MAX - 256];
     bool known = program_dir(dir, sizeof dir);
-    if (!known || !beside(dir, "../share/joulebench", "", c->share_dir, sizeof c->share_dir))
+    if (!known || !beside(dir, "../share/joulebench", "", c->share_dir))
         snprintf(c->share_dir, sizeof c->share_dir, "%s/share/joulebench", jb_build_prefix());
     c->paths = (struct jb_paths){ .jb_data = env("JB_DATA"), .share_dir = c->share_dir };
-    if (known && (beside(dir, "..", "/workloads/workload.h", c->source_dir, sizeof c->source_dir) ||
-                  beside(dir, "../..", "/workloads/workload.h", c->source_dir, sizeof c->source_dir)))
+    if (known && (beside(dir, "..", "/workloads/workload.h", c->source_dir) ||
+                  beside(dir, "../..", "/workloads/workload.h", c->source_dir)))
         c->paths.source_dir = c->source_dir;
 }
 

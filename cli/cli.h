@@ -2,6 +2,7 @@
 #ifndef JB_CLI_CLI_H
 #define JB_CLI_CLI_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include "base/exit.h"
 #include "base/strbuf.h"
@@ -16,7 +17,7 @@ struct cli {
     int width;                  // columns
     const char *jb_cpu;         // JB_CPU, or NULL
     struct jb_paths paths;      // plan_dir is the command's to set
-    char share_dir[4096], source_dir[4096];
+    char share_dir[PATH_MAX], source_dir[PATH_MAX];
 };
 void cli_open(struct cli *c);
 // Flushes stdout; what could not be written turns success into exit 4.

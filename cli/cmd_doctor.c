@@ -133,7 +133,7 @@ static void print_power(const struct findings *f)
             printf("  %s %s", p->path, p->mode);
         putchar('\n');
         const struct { const char *name, *text; } lines[] = {
-            { "sums", p->domains }, { "leaves out", p->left_out }, { "reason", p->reason }, { "to unlock", p->available ? "" : p->fix },
+            { "sums", p->domains }, { "leaves out", p->left_out }, { p->available ? "note" : "reason", p->reason }, { "to unlock", p->available ? "" : p->fix },
         };
         for (size_t k = 0; k < sizeof lines / sizeof lines[0]; k++)
             if (lines[k].text[0]) {

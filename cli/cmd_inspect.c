@@ -1,6 +1,3 @@
-#include <stdio.h>
-#include <string.h>
-#include "base/fs.h"
 #include "cli/cli.h"
 #include "cli/inspect.h"
 
@@ -29,14 +26,13 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     if (jb_paths_resolve(&c->paths, args->item[0], path, sizeof path, &err) < 0 ||
         (o->exits && jb_paths_resolve(&c->paths, o->exits, exits, sizeof exits, &err) < 0))
         return cli_fail(&err);
-    const char *shown = strncmp(path, "./", 2) == 0 ? path + 2 : path;
     int rc;
     if (o->raw)
-        rc = cli_inspect_gguf(shown, o->json, &err);
-    else if (cli_inspect_is_array(shown))
-        rc = cli_inspect_array(shown, o->json, &err);
+        rc = cli_inspect_gguf(path, o->json, &err);
+    else if (cli_inspect_is_array(path))
+        rc = cli_inspect_array(path, o->json, &err);
     else
-        rc = cli_inspect_model(c, shown, exits[0] ? exits : NULL, o->ops, o->json, &err);
+        rc = cli_inspect_model(c, path, exits[0] ? exits : NULL, o->ops, o->json, &err);
     return rc < 0 ? cli_fail(&err) : JB_EXIT_OK;
 }
 

@@ -93,7 +93,7 @@ static void workloads_text(const struct jb_kernels *k, struct cli_table *t)
         cli_table_addf(t, "%s", jb_workloads[i]->summary);
         for (const struct jb_option *o = jb_workloads[i]->options; o->type != JB_OPT_END; o++) {
             cli_table_addf(t, "  %s", o->name);
-            cli_table_addf(t, "  %s%s%s%s%s", o->help, o->help[0] && o->default_text[0] ? "; " : "", o->default_text[0] ? "default " : "", o->default_text, "");
+            cli_table_addf(t, "  %s%s%s", o->help, o->default_text[0] ? "; default " : "", o->default_text);
         }
     }
 }
@@ -151,7 +151,12 @@ static int check_names(const struct cli_list *args)
         if (i < N_KINDS)
             continue;
         struct jb_err err = { 0 };
-        jb_fail(&err, JB_E_USAGE, "nothing is called \"%s\" (policies, workloads, power, reporters, archs, kernels)", args->item[a]);
+        const char *names[N_KINDS + 1] = { NULL };
+        for (i = 0; i < N_KINDS; i++)
+            names[i] = kinds[i].name;
+        const char *guess = cli_suggest(args->item[a], names);
+        jb_fail(&err, JB_E_USAGE, "there are no \"%s\"%s%s%s (policies, workloads, power, reporters, archs, kernels)", args->item[a], guess ? "; did you mean " : "",
+                guess ? guess : "", guess ? "?" : "");
         return cli_usage("list", &err);
     }
     return JB_EXIT_OK;

@@ -168,8 +168,7 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
         return cli_fail(&err);
     if (parse_sets(&sets, &o->sets, &err) < 0)
         return cli_usage("sweep", &err);
-    // "./" only stands for the working directory; messages and hints read better without.
-    int exit_code = run_plan(c, o, strncmp(path, "./", 2) == 0 ? path + 2 : path, &sets);
+    int exit_code = run_plan(c, o, path, &sets);
     free(sets.item);
     cli_params_free(&sets.pairs);
     return exit_code;

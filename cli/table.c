@@ -61,9 +61,12 @@ void cli_print_safe(const char *text)
 
 static void print_row(const struct cli_table *t, size_t first, const int *width)
 {
-    for (size_t c = 0; c < t->n_columns; c++) {
+    size_t n = t->n_columns;
+    while (n > 0 && t->cell[first + n - 1][0] == '\0') // no white space at the end of a line
+        n--;
+    for (size_t c = 0; c < n; c++) {
         const char *text = t->cell[first + c];
-        bool last = c + 1 == t->n_columns;
+        bool last = c + 1 == n;
         int pad = width[c] - width_of(text);
         if (t->right[c])
             printf("%*s", pad, "");

@@ -46,7 +46,9 @@ static bool try_all(struct search *s, const struct jb_paths *p)
 {
     if (s->name[0] == '/')
         return try_file(s, s->name, NULL);
-    const char *dirs[] = { p && p->plan_dir ? p->plan_dir : ".", p ? p->jb_data : NULL, p ? p->share_dir : NULL };
+    const char *dirs[] = { p ? p->plan_dir : NULL, p ? p->jb_data : NULL, p ? p->share_dir : NULL };
+    if ((!p || !p->plan_dir) && try_file(s, s->name, NULL))
+        return true;
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
         if (dirs[i] && dirs[i][0] && try_file(s, dirs[i], s->name))
             return true;

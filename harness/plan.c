@@ -33,8 +33,8 @@ double jb_plan_count(const struct jb_plan *p)
         const struct jb_plan_policy *q = &p->policies[i];
         double one = 1;
         for (size_t k = 0; k < q->n_params; k++) one *= (double)q->params[k].values.n;
-        size_t sets = q->n_thresholds + q->target_loss.n;
-        one *= sets ? (double)sets : 1;
+        if (q->ops->has_threshold) one *= (double)(q->n_thresholds + q->target_loss.n);
+        else one = (q->n_params || !q->target_loss.n ? one : 0) + (double)q->target_loss.n; // patience: t as given, and t by calibration
         one *= (double)(q->models.n ? q->models.n : p->n_models ? p->n_models : p->n_workloads);
         one *= (double)(q->precisions.n ? q->precisions.n : p->precisions.n);
         one *= (double)(q->scenarios.n ? q->scenarios.n : p->scenarios.n);

@@ -261,7 +261,7 @@ static int read_policy(struct jb_plan *p, const cJSON *o, struct jb_plan_policy 
     if (!rc) rc = check_precisions(p, o, &q->precisions, err);
     if (!rc) rc = check_scenarios(p, o, &q->scenarios, err);
     if (rc) return rc;
-    if (q->ops->has_threshold && !q->n_thresholds && !q->target_loss.n && !q->n_params)
+    if (q->ops->has_threshold && !q->n_thresholds && !q->target_loss.n)
         return bad(p, o, "name", "is a policy that wants \"threshold\" or \"target_loss\"", err);
     if (q->target_loss.n && (!strcmp(name, "final") || !strcmp(name, "fixed"))) return bad(p, o, "target_loss", "given, but this policy has no threshold", err);
     return 0;

@@ -3,13 +3,12 @@
 #define JB_HARNESS_REQUEST_H
 
 #include "base/hash.h"
-#include "harness/plan_data.h"
+#include "harness/facts.h"
 
 #define JB_REQUEST_SCHEMA "joulebench.block/1"
 #define JB_REQUEST_MAX_PARAMS 16
 
 struct jb_request_param { char name[64], value[1024]; };
-struct jb_request_number { char name[32]; double value; };
 
 struct jb_block_request {
     char cell[JB_HASH_HEX];              // id of the cell; for names in messages

@@ -1,0 +1,48 @@
+// Inside result building: what several of its files share. Everything comes from the journal and the raw files.
+#ifndef JB_HARNESS_BUILD_H
+#define JB_HARNESS_BUILD_H
+
+#include "harness/rawfile.h"
+#include "harness/record.h"
+
+// What bootstraps need of a cell; same index as the result's cells.
+struct jb_built {
+    const struct jb_rec_cell *rec;
+    uint32_t n;                          // samples
+    uint32_t *index;                     // (n) sample indices: cells are paired only when these agree
+    uint8_t *outcome;                    // (n) exit * 2 + correct
+    double macs[JB_MAX_STAGES];          // by exit, all precisions
+    uint32_t n_blocks;
+    uint32_t *repetition;                // (n_blocks)
+    double *block_sum, *block_n;         // latency and queries of each block
+};
+
+struct jb_build {
+    struct jb_result *r;
+    const struct jb_record *rec;
+    const struct jb_store *store;
+    struct jb_built *built;              // (r->n_cells)
+    uint64_t seed;
+    double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
+    double clock_cost_ns, clock_resolution_ns;
+    bool measured;                       // the run had a performance pass
+};
+
+// build_cell.c: one cell's row. `index` into r->cells and built.
+int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err);
+void jb_built_free(struct jb_built *x);
+// build_latency.c: everything that comes from blocks.
+int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err);
+// hull.c: adaptive cells against the hull of static networks and fixed exits; fills r->hull.
+int jb_build_hull(struct jb_build *b, struct jb_err *err);
+// sentences.c: the summary in words; fills r->sentences.
+int jb_build_sentences(struct jb_build *b, struct jb_err *err);
+
+// Two schedules: an escalating or mixed one is compared with the precisions that it is made of.
+bool jb_precision_covers(const char *of_cell, const char *of_base);
+bool jb_same_conditions(const struct jb_result_cell *a, const struct jb_result_cell *b); // workload, scenario, threads, streams
+
+#define JB_BLOCKS_FOR_INTERVAL 5u        // fewer blocks give no interval
+#define JB_RESAMPLES 1000u
+
+#endif

@@ -1,0 +1,255 @@
+// The performance pass: blocks of all cells of a group, interleaved in seeded random order, each on the disk before the next starts.
+#include "harness/ctx.h"
+
+#include "base/rng.h"
+#include "base/stats.h"
+#include "harness/expected.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct runner {                        // a cell that is being measured
+    struct jb_cell *cell;
+    struct jb_rec_cell *rec;
+    struct jb_block_request request;
+    struct jb_expected expected;
+    double median_ns;
+    bool out;                          // a verdict fell: no more blocks
+};
+
+struct group {
+    struct jb_ctx *c;
+    struct runner *runners; size_t n;
+    double budget_s, started_s;        // of this group; seconds since the pass began
+    uint64_t done, total;              // blocks, of the whole pass
+};
+
+static double seconds_since(const struct jb_ctx *c, uint64_t start_ns) { return (double)(c->o->clock.now_ns(c->o->clock.self) - start_ns) * 1e-9; }
+
+static bool ends_the_run(int rc) { return rc == JB_E_NOMEM || rc == JB_E_NO_SPACE || rc == JB_E_DENIED || rc == JB_E_INTERRUPTED || rc == JB_E_IO; }
+
+static int verdict(struct jb_ctx *c, struct runner *r, enum jb_cell_status status, const char *reason, struct jb_err *err)
+{
+    r->out = true;
+    return jb_record_write(&c->record, c->store, jb_line_verdict(r->cell->id, status, reason), err);
+}
+
+// ---- one block ----
+
+static int keep_block(struct jb_ctx *c, struct runner *r, uint32_t repetition, const struct jb_block *b, const struct jb_joules *idle, struct jb_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    struct jb_raw_place place;
+    struct jb_joules net = jb_joules_net(&b->energy, idle);
+    int rc = jb_raw_block_encode(&b->raw, &bytes, &n);
+    if (rc) return jb_fail(err, rc, "block of %s", r->cell->label);
+    rc = jb_store_put(c->store, r->cell->id, JB_RAW_BLOCKS, r->rec->raw_end, bytes, n, &place, err);
+    free(bytes);
+    return rc ? rc : jb_record_write(&c->record, c->store, jb_line_block(r->cell->id, repetition, b, &place, idle, &net), err);
+}
+
+static int run_block(struct group *g, struct runner *r, uint32_t repetition, struct jb_err *err)
+{
+    struct jb_ctx *c = g->c;
+    struct jb_block b = { 0 };
+    struct jb_err why = { 0 };
+    char reason[400];
+    struct jb_joules idle = jb_host_idle(c->host, (uint64_t)(c->s.idle_ms * 1e6));
+    r->request.repetition = repetition;
+    int rc = jb_host_run(c->host, &r->request, &b, &why);
+    if (rc == JB_E_NOMEM) {
+        if (err) *err = why;
+        return rc;
+    }
+    if (rc) return verdict(c, r, JB_CELL_FAILED, why.detail, err);
+    rc = keep_block(c, r, repetition, &b, &idle, err);
+    if (!rc && !jb_expected_equal(&r->expected, &b.raw, reason, sizeof reason)) rc = verdict(c, r, JB_CELL_INVALID, reason, err);
+    jb_block_free(&b);
+    return rc;
+}
+
+// ---- a group ----
+
+static int prepare_runner(struct jb_ctx *c, struct runner *r, struct jb_err *err)
+{
+    struct jb_err why = { 0 };
+    struct jb_warm_up warm;
+    jb_cell_request(c, r->cell, &r->request);
+    int rc = jb_expected_open(&r->expected, c->store, &r->rec->facts, jb_workload_info(c->workloads[r->cell->workload].w)->n[c->split], &why);
+    if (!rc) rc = jb_host_warm_up(c->host, &r->request, &warm, &why);
+    if (!rc) {
+        r->median_ns = warm.median_ns;
+        return 0;
+    }
+    if (ends_the_run(rc) && rc != JB_E_IO) {
+        if (err) *err = why;
+        return rc;
+    }
+    return verdict(c, r, JB_CELL_FAILED, why.detail, err);
+}
+
+// Seconds that one round of blocks takes if the queries that percentiles need are spread over `rounds` of them.
+static double round_seconds(const struct group *g, double rounds)
+{
+    double sum = 0;
+    const struct jb_settings *s = &g->c->s;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct runner *r = &g->runners[i];
+        if (r->out) continue;
+        double needed_ms = (double)r->request.min_queries * s->repetitions / rounds * r->median_ns * 1e-6;
+        double longest = s->block_ms * 8;
+        double ms = needed_ms > longest ? longest : needed_ms > s->block_ms ? needed_ms : s->block_ms;
+        sum += (ms + s->idle_ms + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
+    }
+    return sum;
+}
+
+// The most rounds that fit the time; the percentiles' queries are spread over these, so that a slow cell has enough when time is up.
+static uint32_t rounds_that_fit(const struct group *g, double seconds)
+{
+    uint32_t n = g->c->s.repetitions;
+    while (n > 1 && round_seconds(g, n) * n > seconds) n--;
+    return n;
+}
+
+static void spread_queries(struct group *g, uint32_t rounds)
+{
+    uint32_t planned = g->c->s.repetitions;
+    for (size_t i = 0; i < g->n && rounds < planned; i++) {
+        uint64_t q = (uint64_t)g->runners[i].request.min_queries * planned / rounds + 1;
+        if (g->runners[i].request.min_queries) g->runners[i].request.min_queries = q > UINT32_MAX ? UINT32_MAX : (uint32_t)q;
+    }
+}
+
+static void tell(struct group *g, const struct runner *r, uint32_t round, uint32_t rounds, uint64_t pass_ns)
+{
+    double spent = seconds_since(g->c, pass_ns) - g->started_s, left = g->budget_s - spent, wanted = round_seconds(g, rounds) * (rounds > round ? rounds - round : 0);
+    jb_ctx_progress(g->c, "measure", r->cell->label, g->done, g->total, wanted < left ? wanted : left > 0 ? left : 0);
+}
+
+static int run_rounds(struct group *g, uint64_t pass_ns, struct jb_err *err)
+{
+    struct jb_ctx *c = g->c;
+    uint32_t *order = calloc(g->n + 1, sizeof *order), fits = rounds_that_fit(g, g->budget_s - (seconds_since(c, pass_ns) - g->started_s));
+    int rc = order ? 0 : jb_fail(err, JB_E_NOMEM, "order of blocks");
+    spread_queries(g, fits);
+    for (uint32_t round = 0; round < c->s.repetitions && !rc; round++) {
+        struct jb_rng rng;
+        char name[40];
+        snprintf(name, sizeof name, "order of round %u", round);
+        jb_rng_seed_named(&rng, c->s.seed, name);
+        for (size_t i = 0; i < g->n; i++) order[i] = (uint32_t)i;
+        jb_rng_shuffle_u32(&rng, order, g->n);
+        for (size_t i = 0; i < g->n && !rc; i++) {
+            struct runner *r = &g->runners[order[i]];
+            if (r->out || jb_rec_has_block(r->rec, round)) continue;
+            if (jb_ctx_stopped(c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped; go on by --resume");
+            else if (seconds_since(c, pass_ns) - g->started_s > g->budget_s) goto out;
+            if (rc) break;
+            rc = run_block(g, r, round, err);
+            g->done++;
+            tell(g, r, round, fits, pass_ns);
+        }
+    }
+out:
+    free(order);
+    return rc;
+}
+
+static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
+{
+    int rc = 0;
+    g->started_s = seconds_since(g->c, pass_ns);
+    for (size_t i = 0; i < g->n && !rc; i++) {
+        jb_ctx_progress(g->c, "measure", g->runners[i].cell->label, g->done, g->total, NAN);
+        if (jb_ctx_stopped(g->c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped while warming up; go on by --resume");
+        else rc = prepare_runner(g->c, &g->runners[i], err);
+    }
+    if (!rc) rc = run_rounds(g, pass_ns, err);
+    for (size_t i = 0; i < g->n; i++) jb_expected_close(&g->runners[i].expected);
+    jb_host_drop_models(g->c->host);
+    return rc;
+}
+
+// ---- all groups ----
+
+static bool lacks_blocks(const struct jb_ctx *c, const struct jb_rec_cell *r)
+{
+    for (uint32_t i = 0; i < c->s.repetitions; i++)
+        if (!jb_rec_has_block(r, i)) return true;
+    return false;
+}
+
+static size_t collect(struct jb_ctx *c, struct runner *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_cells; i++) {
+        struct jb_rec_cell *r = jb_record_cell(&c->record, c->cells[i].id);
+        if (!r || r->facts.status != JB_CELL_VALID || !r->facts.samples.n_bytes || !lacks_blocks(c, r)) continue;
+        out[n++] = (struct runner){ .cell = &c->cells[i], .rec = r };
+    }
+    return n;
+}
+
+static double memory_of(const struct jb_ctx *c, const struct runner *r, const struct runner *before)
+{
+    const struct jb_ctx_model *m = r->cell->model == SIZE_MAX ? NULL : &c->models[r->cell->model];
+    double session = m ? (double)m->session_bytes * r->cell->batch * r->cell->streams : 0; // an upper bound: cells of one shape share sessions
+    if (!m) return 0;
+    bool shared = before && before->cell->model == r->cell->model;
+    bool same = shared && before->cell->batch == r->cell->batch && before->cell->streams == r->cell->streams;
+    return (shared ? 0 : (double)m->info.model_bytes) + (same ? 0 : session);
+}
+
+// How many runners from `first` on fit in memory together; at least one.
+static size_t group_size(const struct jb_ctx *c, const struct runner *first, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += memory_of(c, &first[i], i ? &first[i - 1] : NULL);
+        if (i && sum > c->s.sessions_memory_mb * 1e6) return i;
+    }
+    return n;
+}
+
+// The journal may know blocks whose raw bytes are gone or damaged: those are measured again. Checked once, before anything is added.
+static int drop_damaged(struct jb_ctx *c, struct jb_rec_cell *r, struct jb_err *err)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < r->n_blocks; i++) {
+        uint8_t *bytes = NULL;
+        struct jb_err why = { 0 };
+        int rc = jb_store_get(c->store, r->facts.id, JB_RAW_BLOCKS, &r->blocks[i].place, &bytes, &why);
+        free(bytes);
+        if (rc == JB_E_NOMEM) return jb_fail(err, rc, "raw figures");
+        if (!rc) r->blocks[kept++] = r->blocks[i];
+    }
+    r->n_blocks = kept;
+    return 0;
+}
+
+int jb_measure_pass(struct jb_ctx *c, struct jb_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < c->n_cells && !rc; i++) {
+        struct jb_rec_cell *r = jb_record_cell(&c->record, c->cells[i].id);
+        if (r) rc = drop_damaged(c, r, err);
+    }
+    struct runner *all = rc ? NULL : calloc(c->n_cells + 1, sizeof *all);
+    if (!all) return rc ? rc : jb_fail(err, JB_E_NOMEM, "cells");
+    size_t n = collect(c, all);
+    uint64_t pass_ns = c->o->clock.now_ns(c->o->clock.self), done = 0;
+    for (size_t first = 0; first < n && !rc;) {
+        struct group g = { .c = c, .runners = all + first, .done = done, .total = (uint64_t)n * c->s.repetitions };
+        g.n = group_size(c, g.runners, n - first);
+        double left = c->s.max_seconds - seconds_since(c, pass_ns);
+        g.budget_s = left * (double)g.n / (double)(n - first);
+        rc = run_group(&g, pass_ns, err);
+        done = g.done;
+        first += g.n;
+    }
+    free(all);
+    return rc;
+}

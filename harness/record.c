@@ -1,0 +1,267 @@
+// Applying the journal's lines.
+#include "harness/record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_order(struct jb_record *r)
+{
+    for (size_t i = 0; i < r->n_order; i++) free(r->order[i]);
+    free(r->order);
+    r->order = NULL;
+    r->n_order = 0;
+}
+
+void jb_record_free(struct jb_record *r)
+{
+    cJSON_Delete(r->run);
+    free_order(r);
+    for (size_t i = 0; i < r->n_cells; i++) {
+        free(r->cells[i]->blocks);
+        free(r->cells[i]->energy_text);
+        free(r->cells[i]);
+    }
+    free(r->cells);
+    free(r->table);
+    free(r->calibrations);
+    free(r->recordings);
+    *r = (struct jb_record){ 0 };
+}
+
+// ---- cells by id ----
+
+static uint64_t id_number(const char *id) { return strtoull(id, NULL, 16); }
+
+static size_t slot_of(const struct jb_record *r, const char *id)
+{
+    size_t at = (size_t)(id_number(id) * 0x9e3779b97f4a7c15u >> 20) % r->table_size;
+    while (r->table[at] && strcmp(r->cells[r->table[at] - 1]->facts.id, id)) at = (at + 1) % r->table_size;
+    return at;
+}
+
+struct jb_rec_cell *jb_record_cell(const struct jb_record *r, const char *id)
+{
+    if (!r->table_size) return NULL;
+    uint32_t at = r->table[slot_of(r, id)];
+    return at ? r->cells[at - 1] : NULL;
+}
+
+static int grow(struct jb_record *r)
+{
+    size_t size = r->table_size ? r->table_size * 2 : 256, room = size / 2;
+    uint32_t *table = calloc(size, sizeof *table);
+    struct jb_rec_cell **cells = table ? realloc(r->cells, room * sizeof *cells) : NULL;
+    if (!cells) {
+        free(table);
+        return JB_E_NOMEM;
+    }
+    free(r->table);
+    r->table = table;
+    r->table_size = size;
+    r->cells = cells;
+    r->room = room;
+    for (size_t i = 0; i < r->n_cells; i++) r->table[slot_of(r, r->cells[i]->facts.id)] = (uint32_t)i + 1;
+    return 0;
+}
+
+static int apply_cell(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    struct jb_rec_cell *c = calloc(1, sizeof *c);
+    if (!c) return jb_fail(err, JB_E_NOMEM, "record");
+    int rc = jb_facts_from_line(&c->facts, line, err);
+    struct jb_rec_cell *old = rc ? NULL : jb_record_cell(r, c->facts.id);
+    if (!rc && !old && r->n_cells == r->room) rc = grow(r) ? jb_fail(err, JB_E_NOMEM, "record") : 0;
+    if (rc || old) {
+        if (old) old->facts = c->facts; // measured again, after a failure: its blocks stand
+        free(c);
+        return rc;
+    }
+    size_t slot = slot_of(r, c->facts.id);
+    r->cells[r->n_cells++] = c;
+    r->table[slot] = (uint32_t)r->n_cells;
+    return 0;
+}
+
+// ---- blocks ----
+
+bool jb_rec_has_block(const struct jb_rec_cell *c, uint32_t repetition)
+{
+    for (uint32_t i = 0; i < c->n_blocks; i++)
+        if (c->blocks[i].repetition == repetition) return true;
+    return false;
+}
+
+static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const cJSON *line)
+{
+    struct jb_joules gross, net;
+    jb_joules_from_json(&gross, cJSON_GetObjectItemCaseSensitive(line, "energy"));
+    jb_joules_from_json(&net, cJSON_GetObjectItemCaseSensitive(line, "net"));
+    b->energy_cls = gross.cls;
+    b->uj = gross.uj;
+    b->lower_uj = gross.lower_uj;
+    b->upper_uj = gross.upper_uj;
+    b->net_cls = net.cls;
+    b->net_uj = net.uj;
+    b->net_lower_uj = net.lower_uj;
+    b->net_upper_uj = net.upper_uj;
+    if (!c->energy_text) c->energy_text = calloc(1, sizeof *c->energy_text);
+    if (c->energy_text && (!c->energy_text->source[0] || gross.cls == JB_ENERGY_NONE)) *c->energy_text = gross; // a failed window's reason is kept
+    snprintf(c->net_reason, sizeof c->net_reason, "%s", net.reason);
+}
+
+static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    char id[JB_ID_HEX];
+    struct jb_block_fact b = { .repetition = (uint32_t)jb_line_u64(line, "repetition"), .wall_ns = jb_line_u64(line, "wall_ns"), .cpu_ns = jb_line_u64(line, "cpu_ns"),
+                               .n_queries = jb_line_u64(line, "queries"), .n_rows = jb_line_u64(line, "rows"),
+                               .voluntary_switches = jb_line_u64(line, "voluntary_switches"), .involuntary_switches = jb_line_u64(line, "involuntary_switches"),
+                               .major_faults = jb_line_u64(line, "major_faults") };
+    jb_line_text(line, "cell", id, sizeof id);
+    struct jb_rec_cell *c = jb_record_cell(r, id);
+    if (!c || jb_place_from_json(&b.place, cJSON_GetObjectItemCaseSensitive(line, "raw")) || b.place.offset > UINT64_MAX / 4)
+        return jb_fail(err, JB_E_INVALID, "a block of cell \"%s\", which no line before describes, or without a place", id);
+    uint64_t end = b.place.offset + b.place.n_bytes;
+    if (end > c->raw_end) c->raw_end = end;
+    block_energy(c, &b, line);
+    for (uint32_t i = 0; i < c->n_blocks; i++)
+        if (c->blocks[i].repetition == b.repetition) {
+            c->blocks[i] = b; // measured again: its raw bytes had been damaged
+            return 0;
+        }
+    if (c->n_blocks == c->room) {
+        uint32_t room = c->room ? c->room * 2 : 8;
+        struct jb_block_fact *grown = realloc(c->blocks, room * sizeof *grown);
+        if (!grown) return jb_fail(err, JB_E_NOMEM, "record");
+        c->blocks = grown;
+        c->room = room;
+    }
+    c->blocks[c->n_blocks++] = b;
+    return 0;
+}
+
+// ---- the other kinds ----
+
+static int apply_verdict(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    char id[JB_ID_HEX], status[16];
+    jb_line_text(line, "cell", id, sizeof id);
+    jb_line_text(line, "status", status, sizeof status);
+    struct jb_rec_cell *c = jb_record_cell(r, id);
+    if (!c) return jb_fail(err, JB_E_INVALID, "a verdict on cell \"%s\", which no line before describes", id);
+    c->facts.status = strcmp(status, jb_cell_status_name(JB_CELL_INVALID)) ? JB_CELL_FAILED : JB_CELL_INVALID;
+    jb_line_text(line, "reason", c->facts.reason, sizeof c->facts.reason);
+    return 0;
+}
+
+static int apply_calibration(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    struct jb_calibration_fact c = { .loss_observed = jb_line_num(line, "loss_observed") };
+    jb_line_text(line, "key", c.key, sizeof c.key);
+    jb_line_text(line, "id", c.id, sizeof c.id);
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(line, "threshold");
+    for (const cJSON *i = cJSON_IsArray(list) ? list->child : NULL; i && c.n_exits < JB_MAX_STAGES; i = i->next) c.threshold[c.n_exits++] = i->valuedouble;
+    struct jb_calibration_fact *grown = realloc(r->calibrations, (r->n_calibrations + 1) * sizeof *grown);
+    if (!grown) return jb_fail(err, JB_E_NOMEM, "record");
+    r->calibrations = grown;
+    r->calibrations[r->n_calibrations++] = c;
+    return 0;
+}
+
+static int apply_recording(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    struct jb_recording_fact f = { 0 };
+    jb_line_text(line, "key", f.key, sizeof f.key);
+    jb_line_text(line, "workload", f.workload, sizeof f.workload);
+    jb_line_text(line, "model", f.model, sizeof f.model);
+    jb_line_text(line, "precision", f.precision, sizeof f.precision);
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(line, "oracles");
+    size_t n = 0;
+    for (const cJSON *i = cJSON_IsArray(list) ? list->child : NULL; i && n < 2; i = i->next, n++) {
+        jb_line_text(i, "kind", f.oracle[n].kind, sizeof f.oracle[n].kind);
+        f.oracle[n].accuracy = jb_line_num(i, "accuracy");
+        f.oracle[n].macs_mean = jb_line_num(i, "macs_mean");
+    }
+    for (size_t i = 0; i < r->n_recordings; i++)
+        if (!strcmp(r->recordings[i].key, f.key)) return 0;
+    struct jb_recording_fact *grown = realloc(r->recordings, (r->n_recordings + 1) * sizeof *grown);
+    if (!grown) return jb_fail(err, JB_E_NOMEM, "record");
+    r->recordings = grown;
+    r->recordings[r->n_recordings++] = f;
+    return 0;
+}
+
+static int apply_cells(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(line, "ids");
+    int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    free_order(r);
+    if (!(r->order = calloc((size_t)n + 1, sizeof *r->order))) return jb_fail(err, JB_E_NOMEM, "record");
+    for (const cJSON *i = n ? list->child : NULL; i; i = i->next) {
+        if (!cJSON_IsString(i)) return jb_fail(err, JB_E_INVALID, "the list of cells holds something else than ids");
+        if (!(r->order[r->n_order] = strdup(i->valuestring))) return jb_fail(err, JB_E_NOMEM, "record");
+        r->n_order++;
+    }
+    return 0;
+}
+
+static int apply_run(struct jb_record *r, cJSON **line)
+{
+    if (!r->started[0]) jb_line_text(*line, "started", r->started, sizeof r->started);
+    cJSON_Delete(r->run);
+    r->run = *line;
+    *line = NULL;
+    r->complete = false;
+    free_order(r);
+    return 0;
+}
+
+static int apply_end(struct jb_record *r, const cJSON *line)
+{
+    r->complete = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "complete"));
+    jb_line_text(line, "finished", r->finished, sizeof r->finished);
+    r->peak_rss_bytes = (double)jb_line_u64(line, "peak_rss_bytes");
+    return 0;
+}
+
+int jb_record_apply(void *record, uint64_t n, cJSON **line, struct jb_err *err)
+{
+    struct jb_record *r = record;
+    char kind[24];
+    int rc;
+    jb_line_text(*line, "kind", kind, sizeof kind);
+    if (!strcmp(kind, "block")) rc = apply_block(r, *line, err);
+    else if (!strcmp(kind, "cell")) rc = apply_cell(r, *line, err);
+    else if (!strcmp(kind, "verdict")) rc = apply_verdict(r, *line, err);
+    else if (!strcmp(kind, "calibration")) rc = apply_calibration(r, *line, err);
+    else if (!strcmp(kind, "recording")) rc = apply_recording(r, *line, err);
+    else if (!strcmp(kind, "cells")) rc = apply_cells(r, *line, err);
+    else if (!strcmp(kind, "run")) rc = apply_run(r, line);
+    else if (!strcmp(kind, "end")) rc = apply_end(r, *line);
+    else rc = jb_fail(err, JB_E_UNSUPPORTED, "a line of kind \"%s\", which this version does not know", kind);
+    return rc ? jb_err_prefix(err, "journal line %llu", (unsigned long long)n + 1) : 0;
+}
+
+const struct jb_calibration_fact *jb_record_calibration(const struct jb_record *r, const char *key)
+{
+    for (size_t i = 0; i < r->n_calibrations; i++)
+        if (!strcmp(r->calibrations[i].key, key)) return &r->calibrations[i];
+    return NULL;
+}
+
+const struct jb_recording_fact *jb_record_recording(const struct jb_record *r, const char *key)
+{
+    for (size_t i = 0; i < r->n_recordings; i++)
+        if (!strcmp(r->recordings[i].key, key)) return &r->recordings[i];
+    return NULL;
+}
+
+int jb_record_write(struct jb_record *r, struct jb_store *s, cJSON *line, struct jb_err *err)
+{
+    if (!line) return jb_fail(err, JB_E_NOMEM, "journal line");
+    int rc = jb_store_line(s, line, err);
+    if (!rc) rc = jb_record_apply(r, 0, &line, err);
+    cJSON_Delete(line);
+    return rc;
+}

@@ -1,0 +1,94 @@
+// Journal lines other than a cell's.
+#include "harness/record.h"
+
+#include "harness/host.h"
+
+static cJSON *finish(cJSON *o, bool ok)
+{
+    if (ok) return o;
+    cJSON_Delete(o);
+    return NULL;
+}
+
+static bool put_joules(cJSON *o, const char *key, const struct jb_joules *j)
+{
+    cJSON *x = jb_joules_to_json(j);
+    if (x && cJSON_AddItemToObject(o, key, x)) return true;
+    cJSON_Delete(x);
+    return false;
+}
+
+static bool put_numbers(cJSON *o, const char *key, const double *v, size_t n)
+{
+    cJSON *list = jb_json_put_array(o, key);
+    for (size_t i = 0; list && i < n; i++) {
+        cJSON *x = cJSON_CreateNumber(v[i]);
+        if (!x || !cJSON_AddItemToArray(list, x)) {
+            cJSON_Delete(x);
+            return false;
+        }
+    }
+    return list != NULL;
+}
+
+cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_joules *idle, const struct jb_joules *net)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON *raw = o ? jb_json_put_object(o, "raw") : NULL;
+    bool ok = raw && jb_place_to_json(raw, place) && jb_json_put_str(o, "kind", "block") && jb_json_put_str(o, "cell", id) &&
+              jb_json_put_u64(o, "repetition", repetition) && jb_json_put_u64(o, "start_ns", b->start_ns) && jb_json_put_u64(o, "wall_ns", b->wall_ns) &&
+              jb_json_put_u64(o, "queries", b->raw.n_queries) && jb_json_put_u64(o, "rows", b->raw.n_rows) && jb_json_put_u64(o, "cpu_ns", b->cpu_ns) &&
+              jb_json_put_u64(o, "voluntary_switches", b->voluntary_switches) && jb_json_put_u64(o, "involuntary_switches", b->involuntary_switches) &&
+              jb_json_put_u64(o, "major_faults", b->major_faults) && put_joules(o, "energy", &b->energy) && put_joules(o, "idle", idle) && put_joules(o, "net", net);
+    return finish(o, ok);
+}
+
+cJSON *jb_line_verdict(const char *id, enum jb_cell_status status, const char *reason)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "verdict") && jb_json_put_str(o, "cell", id) && jb_json_put_str(o, "status", jb_cell_status_name(status)) &&
+                         jb_json_put_str(o, "reason", reason));
+}
+
+cJSON *jb_line_calibration(const struct jb_calibration_fact *c, const char *policy, const char *precision, double target_loss)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "calibration") && jb_json_put_str(o, "key", c->key) && jb_json_put_str(o, "id", c->id) &&
+                         jb_json_put_str(o, "policy", policy) && jb_json_put_str(o, "precision", precision) && jb_json_put_f64(o, "target_loss", target_loss) &&
+                         jb_json_put_f64(o, "loss_observed", c->loss_observed) && put_numbers(o, "threshold", c->threshold, c->n_exits));
+}
+
+cJSON *jb_line_recording(const struct jb_recording_fact *r)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON *list = o ? jb_json_put_array(o, "oracles") : NULL;
+    bool ok = list && jb_json_put_str(o, "kind", "recording") && jb_json_put_str(o, "key", r->key) && jb_json_put_str(o, "workload", r->workload) &&
+              jb_json_put_str(o, "model", r->model) && jb_json_put_str(o, "precision", r->precision);
+    for (int i = 0; ok && i < 2; i++) {
+        cJSON *x = cJSON_CreateObject();
+        ok = x && cJSON_AddItemToArray(list, x);
+        if (!ok) cJSON_Delete(x);
+        else ok = jb_json_put_str(x, "kind", r->oracle[i].kind) && jb_json_put_f64(x, "accuracy", r->oracle[i].accuracy) && jb_json_put_f64(x, "macs_mean", r->oracle[i].macs_mean);
+    }
+    return finish(o, ok);
+}
+
+cJSON *jb_line_cells(const char *const *ids, size_t n)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON *list = o ? jb_json_put_array(o, "ids") : NULL;
+    bool ok = list && jb_json_put_str(o, "kind", "cells");
+    for (size_t i = 0; ok && i < n; i++) {
+        cJSON *x = cJSON_CreateString(ids[i]);
+        ok = x && cJSON_AddItemToArray(list, x);
+        if (!ok) cJSON_Delete(x);
+    }
+    return finish(o, ok);
+}
+
+cJSON *jb_line_end(bool complete, const char *finished, uint64_t peak_rss_bytes)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "end") && jb_json_put_bool(o, "complete", complete) && jb_json_put_str(o, "finished", finished) &&
+                         jb_json_put_u64(o, "peak_rss_bytes", peak_rss_bytes));
+}

@@ -40,7 +40,7 @@ struct jb_power_ops {
     // Takes the counters now: cumulative microjoules since open, per window arithmetic in the meter. Fails the window with a reason, not the process.
     int (*read)(void *impl, uint64_t now_ns, struct jb_joules *cumulative);
 };
-extern const struct jb_power_ops *const jb_power_sources[]; // NULL-terminated: powercap, replay, none ("Joules" adds perf, papi, hwmon, battery, external)
+extern const struct jb_power_ops *const jb_power_sources[]; // NULL-terminated: powercap, papi (probe alone: open is UNSUPPORTED for now), replay, none ("Joules" adds perf, hwmon, battery, external)
 
 int jb_power_probe_all(const struct jb_power_opts *o, struct jb_power_probe *out, size_t room, size_t *n);
 
@@ -50,7 +50,7 @@ void jb_meter_close(struct jb_meter *m);
 const char *jb_meter_source(const struct jb_meter *m);
 const char *jb_meter_root(const struct jb_meter *m);
 // Short windows are widened by the counter's update period at both ends, in the bounds. Counters wrap at the zone's own range.
-struct jb_window { uint64_t start_ns; struct jb_joules at_start; };
+struct jb_window { uint64_t start_ns; struct jb_joules at_start; uint64_t faults; }; // faults: the meter's count when it began
 int jb_meter_begin(struct jb_meter *m, struct jb_window *w);
 struct jb_joules jb_meter_end(struct jb_meter *m, const struct jb_window *w); // class none with a reason when the window failed
 // Call at least every half wrap period on long windows (the harness calls it between blocks; "Joules" adds the sampler thread).

@@ -115,8 +115,6 @@ static const char *advice(int code)
         return "choose a place that you may read and write, or change its permissions";
     case JB_E_BUSY:
         return "wait until that process has ended, or choose another directory";
-    case JB_E_EXISTS:
-        return "go on with --resume, or choose another directory";
     case JB_E_INTERNAL:
         return "this is a defect of joulebench; please report it with the command that shows it";
     default:
@@ -128,7 +126,7 @@ int cli_fail(const struct jb_err *err)
 {
     const char *hint = advice(err->code);
     fprintf(stderr, "joulebench: %s\n", err->detail[0] ? err->detail : jb_code_text(err->code));
-    if (hint && !strstr(err->detail, hint))
+    if (hint)
         fprintf(stderr, "  %s\n", hint);
     return jb_exit_of_error(err->code);
 }

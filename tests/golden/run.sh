@@ -1,0 +1,96 @@
+#!/bin/bash
+# Golden outputs of the command line: what it prints, where, and with which exit code.
+#   run.sh [PROGRAM] [--update] [--only NAME]
+# Each line of cli/cases is "NAME: COMMAND"; cli/NAME.golden holds what the command leaves. --update rewrites these and the documents made from the tables.
+# Machine differences are kept out: JB_CPU=ref, a directory of its own, and times and places replaced by names.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source_tree=$(cd "$here/../.." && pwd)
+program=$source_tree/build/joulebench update=0 only=
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --update) update=1 ;;
+    --only) only=$2 && shift ;;
+    -*) echo "usage: run.sh [PROGRAM] [--update] [--only NAME]" >&2 && exit 1 ;;
+    *) program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") ;;
+    esac
+    shift
+done
+[ -x "$program" ] || { echo "run.sh: no program at $program" >&2 && exit 1; }
+
+scratch=$(mktemp -d)
+trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+joulebench() { "$program" "$@"; }
+export -f joulebench
+export program LC_ALL=C JB_CPU=ref TERM=dumb
+unset JB_DATA NO_COLOR COLUMNS
+
+# What the commands find: a model, files that are broken in known ways.
+prepare() {
+    joulebench synth -o net.gguf --stages 3 --width 4 --size 12 --classes 5 >/dev/null || { echo "run.sh: synth failed" >&2 && exit 1; }
+    head -c 1000 net.gguf >cut.gguf
+    printf 'GGUF\1\0\0\0' >old.gguf
+    printf 'no model' >text.gguf
+    printf '\0\0\10\1\0\0\0\11abc' >short.idx
+    printf '\0\0\10\1\0\0\0\3abc' >good.idx
+    printf '{"schema": "joulebench.plan/1", "name": "x",\n "seeed": 1}\n' >typo.json
+    printf '{"schema": "joulebench.plan/1",\n "name": }\n' >broken.json
+    cat >tiny.json <<'PLAN'
+{
+  "schema": "joulebench.plan/1", "name": "tiny", "seed": 1,
+  "workloads": [ {"name": "made-up", "preset": "synthetic", "params": {"h": 12, "w": 12, "classes": 5, "n": 40}} ],
+  "models": [ {"name": "net", "file": "net.gguf", "workload": "made-up"} ],
+  "precisions": ["f32", "int8"],
+  "policies": [ {"name": "final"}, {"name": "maxprob", "threshold": [0.5]} ],
+  "scenarios": ["single-stream"], "threads": [1], "streams": [1], "percentiles": [0.5], "repetitions": 2, "block_ms": 5, "idle_ms": 1, "max_seconds": 2
+}
+PLAN
+    mkdir -p empty
+}
+
+# Places, and what differs from run to run.
+normalise() {
+    sed -E -e "s#$scratch#HERE#g" -e "s#[^ \"',:]*/share/joulebench#SHARE#g" -e "s#$source_tree#SOURCE#g" \
+        -e 's/^joulebench [0-9.]+[^ ]* \(git .*\)$/joulebench VERSION/' -e 's/^joulebench [0-9.]+:/joulebench VERSION:/' \
+        -e 's/(loaded in) .*/\1 TIME/' -e 's/about [0-9].* of measuring/about TIME of measuring/' -e 's/pid [0-9]+/pid PID/g'
+}
+
+passed=0 failed=0
+judge() { # NAME EXPECTED-FILE ACTUAL-FILE
+    if [ $update -eq 1 ]; then
+        cmp -s "$3" "$2" || { cp "$3" "$2" && echo "  wrote ${2#"$source_tree"/}"; }
+        passed=$((passed + 1))
+    elif [ -e "$2" ] && diff -u --label "${2#"$source_tree"/}" --label now "$2" "$3"; then
+        passed=$((passed + 1))
+    else
+        [ -e "$2" ] || echo "no golden file for $1 (run.sh --update writes it)"
+        echo "  FAIL  $1"
+        failed=$((failed + 1))
+    fi
+}
+
+prepare
+while IFS= read -r line; do
+    [[ -z $line || $line == \#* ]] && continue
+    name=${line%%: *} command=${line#*: }
+    [[ -n $only && $name != "$only" ]] && continue
+    timeout 60 bash -c "$command" >.out 2>.err </dev/null
+    status=$?
+    {
+        echo "\$ $command"
+        cat .out
+        [ -s .err ] && echo "--- stderr" && cat .err
+        echo "--- exit $status"
+    } | normalise >.now
+    judge "$name" "$here/cli/$name.golden" .now
+done <"$here/cli/cases"
+
+# The documents are the same tables.
+if [ -z "$only" ]; then
+    joulebench help --format markdown >.now && judge "docs/command-line.md" "$source_tree/docs/command-line.md" .now
+    joulebench help --format man >.now && judge "docs/man/joulebench.1" "$source_tree/docs/man/joulebench.1" .now
+fi
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

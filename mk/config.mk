@@ -40,7 +40,7 @@ SAN_FLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow
-ifneq ($(strip $(CI)$(WERROR)),)
+ifneq ($(filter-out 0 false no,$(CI) $(WERROR)),)
 WARNINGS += -Werror
 endif
 

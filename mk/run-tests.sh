@@ -1,44 +1,52 @@
 #!/bin/bash
-# Runs cmocka programs from the repository root, one line each, and adds up their cases.
-#   run-tests.sh PROGRAM...
+# Runs cmocka programs from the repository root, several at a time, one line each, and adds up their cases.
+#   run-tests.sh PROGRAM...        TEST_JOBS (default: all cores), TEST_TIMEOUT (seconds, default 300)
 # The last line is "N passed, N failed, N skipped"; the status is 1 when anything failed. A program without a single
 # case counts as failed: zero executed tests prove nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-limit=${TEST_TIMEOUT:-300}
 export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+export TEST_TIMEOUT=${TEST_TIMEOUT:-300}
 
 # ThreadSanitizer cannot start on kernels with much address randomisation; switch that off where we may.
-without_aslr=()
-if setarch "$(uname -m)" -R true 2>/dev/null; then without_aslr=(setarch "$(uname -m)" -R); fi
+export WITHOUT_ASLR=
+if setarch "$(uname -m)" -R true 2>/dev/null; then WITHOUT_ASLR="setarch $(uname -m) -R"; fi
 
-passed=0 failed=0 skipped=0
-for program in "$@"; do
-    prefix=()
-    [[ $program == */tsan*/* ]] && prefix=("${without_aslr[@]}")
-    log=$program.log
-    started=$EPOCHREALTIME
-    timeout "$limit" "${prefix[@]}" "$program" >"$log" 2>&1
+run_one() {
+    local program=$1 log=$1.log started=$EPOCHREALTIME prefix= status seconds p s f note=
+    [[ $program == */tsan*/* ]] && prefix=$WITHOUT_ASLR
+    # shellcheck disable=SC2086
+    timeout "$TEST_TIMEOUT" $prefix "$program" >"$log" 2>&1
     status=$?
     seconds=$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
     p=$(grep -c '^\[       OK \]' "$log")
     s=$(grep '^\[  SKIPPED \]' "$log" | grep -v 'test(s)' | sort -u | wc -l)
     f=$(grep '^\[  FAILED  \]' "$log" | grep -v 'test(s)' | sort -u | wc -l)
-    note=
-    if [ $status -eq 124 ]; then note="did not end within $limit s"; fi
-    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1; note=${note:-"ended with status $status"}; fi
-    if [ $status -eq 0 ] && [ $((p + s)) -eq 0 ]; then f=1; note="ran no test"; fi
+    if [ $status -eq 124 ]; then note="did not end within $TEST_TIMEOUT s"; fi
+    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1 note=${note:-"ended with status $status"}; fi
+    if [ $status -eq 0 ] && [ $((p + s)) -eq 0 ]; then f=1 note="ran no test"; fi
+    echo "$p $f $s" >"$program.count"
+    { # one write, so that lines of two programs do not mix
+        printf '  %-5s %-44s %3d passed%s%s %6s s  %s\n' "$([ "$f" -eq 0 ] && echo ok || echo FAIL)" "$program" "$p" \
+            "$([ "$f" -gt 0 ] && printf ' %3d failed' "$f")" "$([ "$s" -gt 0 ] && printf ' %3d skipped' "$s")" "$seconds" "$note"
+        grep '^\[  SKIPPED \]' "$log" | grep -v 'test(s)' | sort -u
+        [ "$f" -gt 0 ] && grep -vE '^\[ RUN      \]|^\[       OK \]' "$log" | tail -n 60 | sed 's/^/        | /'
+    } >"$program.shown"
+    cat "$program.shown"
+}
+export -f run_one
+
+[ $# -eq 0 ] && echo "0 passed, 0 failed, 0 skipped" && exit 0
+for program in "$@"; do rm -f "$program.count"; done
+printf '%s\n' "$@" | xargs -P "${TEST_JOBS:-$(nproc)}" -I{} bash -c 'run_one "$1"' _ {}
+passed=0 failed=0 skipped=0
+for program in "$@"; do
+    p=0 f=1 s=0 # a program that left no count did not run
+    [ -f "$program.count" ] && read -r p f s <"$program.count"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    grep '^\[  SKIPPED \]' "$log" | grep -v 'test(s)' | sort -u
-    if [ "$f" -gt 0 ]; then
-        printf '  FAIL  %-44s %3d passed %3d failed  %6s s  %s\n' "$program" "$p" "$f" "$seconds" "$note"
-        grep -vE '^\[ RUN      \]|^\[       OK \]' "$log" | tail -n 60 | sed 's/^/        | /'
-    else
-        printf '  ok    %-44s %3d passed %s %6s s\n' "$program" "$p" "$([ "$s" -gt 0 ] && echo "$s skipped")" "$seconds"
-    fi
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -39,7 +39,9 @@ cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block 
               jb_json_put_u64(o, "repetition", repetition) && jb_json_put_u64(o, "start_ns", b->start_ns) && jb_json_put_u64(o, "wall_ns", b->wall_ns) &&
               jb_json_put_u64(o, "queries", b->raw.n_queries) && jb_json_put_u64(o, "rows", b->raw.n_rows) && jb_json_put_u64(o, "cpu_ns", b->cpu_ns) &&
               jb_json_put_u64(o, "voluntary_switches", b->voluntary_switches) && jb_json_put_u64(o, "involuntary_switches", b->involuntary_switches) &&
-              jb_json_put_u64(o, "major_faults", b->major_faults) && put_joules(o, "energy", &b->energy) && put_joules(o, "idle", idle) && put_joules(o, "net", net);
+              jb_json_put_u64(o, "major_faults", b->major_faults) && put_joules(o, "energy", &b->energy);
+    if (ok && idle->cls != JB_ENERGY_NONE) ok = put_joules(o, "idle", idle); // without a figure the block's own reason says it all
+    if (ok && b->energy.cls != JB_ENERGY_NONE) ok = put_joules(o, "net", net);
     return finish(o, ok);
 }
 

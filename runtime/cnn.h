@@ -97,6 +97,7 @@ struct jb_cnn {
     struct cnn_seq seqs[2 * JB_MAX_STAGES];
     struct jb_cost seq_cost[2 * JB_MAX_STAGES][JB_PREC_COUNT]; // one row
     struct jb_names names;      // of all values
+    float input_mean[CNN_MAX_CHANNELS_IN], input_std[CNN_MAX_CHANNELS_IN];
     float input_scale[CNN_MAX_CHANNELS_IN], input_offset[CNN_MAX_CHANNELS_IN];
     uint8_t input_table[CNN_MAX_CHANNELS_IN][256]; // byte of channel c -> q
     bool input_identity;        // the table changes nothing

@@ -110,6 +110,8 @@ static int read_normalisation(struct build *b, int32_t channels)
             return rc;
         if (!(fabs(mean) <= 1e6) || !(std >= 1e-6 && std <= 1e6))
             return jb_fail(b->err, JB_E_INVALID, "%s: jb.input: mean %g and std %g of channel %d cannot be (|mean| up to 1e6, std 1e-6 to 1e6)", jb_gguf_name(b->g), mean, std, c);
+        b->m->input_mean[c] = (float)mean;
+        b->m->input_std[c] = (float)std;
         b->info->input_scale[c] = b->m->input_scale[c] = (float)(1.0 / (255.0 * std));
         b->info->input_offset[c] = b->m->input_offset[c] = (float)(-mean / std);
     }

@@ -212,14 +212,13 @@ static void count_readers(struct jb_cnn *m)
     }
 }
 
-// `add` right behind a conv or fc that feeds it alone: one step (docs/model-format.md, "Fused addition").
+// `add` right behind a conv that feeds it alone: one step (docs/model-format.md, "Fused addition").
 static void fuse(struct jb_cnn *m)
 {
     for (uint32_t i = 0; i + 1 < m->n_ops; i++) {
         struct cnn_op *conv = &m->ops[i], *add = &m->ops[i + 1];
         struct cnn_value *v = &m->values[conv->out];
-        bool convolves = conv->kind == CNN_CONV || conv->kind == CNN_FC;
-        if (!convolves || conv->act != JB_ACT_NONE || add->kind != CNN_ADD || add->seq != conv->seq || v->n_readers != 1 || v->boundary)
+        if (conv->kind != CNN_CONV || conv->act != JB_ACT_NONE || add->kind != CNN_ADD || add->seq != conv->seq || v->n_readers != 1 || v->boundary)
             continue;
         if (add->in != conv->out && add->in2 != conv->out)
             continue;

@@ -74,12 +74,12 @@ void cnn_quantize_s4(const float *w, size_t n, float scale, int8_t *q, uint8_t *
     }
 }
 
-static bool set_input(struct jb_cnn *m)
+static void set_input(struct jb_cnn *m)
 {
     struct cnn_value *v = &m->values[0];
     float lo = INFINITY, hi = -INFINITY;
     for (int32_t c = 0; c < v->shape.c; c++) {
-        float first = m->input_offset[c], last = 255.0f * m->input_scale[c] + m->input_offset[c];
+        float first = (0.0f - m->input_mean[c]) / m->input_std[c], last = (1.0f - m->input_mean[c]) / m->input_std[c];
         lo = first < lo ? first : lo;
         hi = last > hi ? last : hi;
     }
@@ -91,10 +91,10 @@ static bool set_input(struct jb_cnn *m)
     m->input_identity = true;
     for (int32_t c = 0; c < v->shape.c; c++)
         for (int b = 0; b < 256; b++) {
-            m->input_table[c][b] = cnn_quantize((float)b * m->input_scale[c] + m->input_offset[c], v->scale, v->zero);
+            float x = ((float)b / 255.0f - m->input_mean[c]) / m->input_std[c];
+            m->input_table[c][b] = (uint8_t)clampf(rintf(x / v->scale) + (float)v->zero, 0.0f, 255.0f);
             m->input_identity &= m->input_table[c][b] == b;
         }
-    return true;
 }
 
 // Why this operation has no integer form; NULL: it has one.

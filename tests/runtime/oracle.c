@@ -325,8 +325,7 @@ static void plain(const struct parsed *p, const struct oracle_value *a, const st
 // Does `next` add the result of `p`, which nothing else reads?
 static bool fuses(const struct parsed *p, const struct parsed *next, const char *const *lines, size_t n, const char *output)
 {
-    bool convolves = strcmp(p->op, "conv") == 0 || strcmp(p->op, "fc") == 0;
-    if (!convolves || strcmp(p->act, "none") != 0 || strcmp(next->op, "add") != 0 || (output && strcmp(output, p->out) == 0))
+    if (strcmp(p->op, "conv") != 0 || strcmp(p->act, "none") != 0 || strcmp(next->op, "add") != 0 || (output && strcmp(output, p->out) == 0))
         return false;
     int uses = 0;
     for (size_t i = 0; i < n; i++) {
@@ -442,26 +441,26 @@ void oracle_close(struct oracle *o)
 void oracle_begin(struct oracle *o, const unsigned char *image)
 {
     uint64_t d[3];
-    float lo = INFINITY, hi = -INFINITY, scale[8], offset[8];
+    float lo = INFINITY, hi = -INFINITY, mean[8], std[8];
     drop_values(o);
     for (size_t i = 0; i < 3; i++)
         (void)jb_gguf_array_u64(o->g, "jb.input.shape", i, &d[i], NULL);
     struct oracle_value *v = add_value(o, "input", (int)d[0], (int)d[1], (int)d[2]);
     for (size_t c = 0; c < d[2]; c++) {
-        double mean, std;
-        (void)jb_gguf_array_f64(o->g, "jb.input.mean", c, &mean, NULL);
-        (void)jb_gguf_array_f64(o->g, "jb.input.std", c, &std, NULL);
-        scale[c] = (float)(1 / (255 * std));
-        offset[c] = (float)(-mean / std);
-        lo = fminf(lo, offset[c]);
-        hi = fmaxf(hi, 255.0f * scale[c] + offset[c]);
+        double x;
+        (void)jb_gguf_array_f64(o->g, "jb.input.mean", c, &x, NULL);
+        mean[c] = (float)x;
+        (void)jb_gguf_array_f64(o->g, "jb.input.std", c, &x, NULL);
+        std[c] = (float)x;
+        lo = fminf(lo, (0.0f - mean[c]) / std[c]);
+        hi = fmaxf(hi, (1.0f - mean[c]) / std[c]);
     }
     scale_of(lo, hi, &v->scale, &v->zero);
     v->quantized = true;
     for (size_t i = 0; i < count(v); i++) {
-        float x = (float)image[i] * scale[i % d[2]] + offset[i % d[2]];
-        v->real[i] = (double)x;
-        v->q[i] = quantize(x, v->scale, v->zero);
+        float x = ((float)image[i] / 255.0f - mean[i % d[2]]) / std[i % d[2]];
+        v->real[i] = ((double)image[i] / 255.0 - (double)mean[i % d[2]]) / (double)std[i % d[2]];
+        v->q[i] = clamp_to(x / v->scale, v->zero, 0, 255);
     }
 }
 

@@ -14,6 +14,7 @@ include mk/tests.mk
 include mk/fuzz.mk
 include mk/tools.mk
 include mk/install.mk
+include mk/peers.mk
 
 .PHONY: FORCE
 FORCE:

@@ -166,7 +166,7 @@ def empty_call_ns(folder):
 
 
 def joulebench(args, model, precision, extra):
-    cmd = ["taskset", "-c", args.cpu, args.joulebench, "run", "--workload", "fashion", "--model", model, "--precision", precision, "--policy", "final", "--json"] + extra
+    cmd = ["taskset", "-c", args.cpu, args.joulebench, "run", model, "--workload", "fashion", "--precision", precision, "--policy", "final", "--json"] + extra
     done = subprocess.run(cmd, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(cmd)}\n{done.stderr}")

@@ -165,8 +165,8 @@ static double value_of(const struct jb_outcome *o, double price)
     return o->cost_sum + price * ((double)o->lost - (double)o->gained);
 }
 
-// Best threshold of exit k with the others as they are: the least cost + price * errors.
-static double sweep_exit(const struct jb_search *s, double price, const double *threshold, uint32_t k, uint32_t *at)
+// Best threshold of exit k with the others as they are: the least cost + price * errors, which *best_value gets.
+static double sweep_exit(const struct jb_search *s, double price, const double *threshold, uint32_t k, uint32_t *at, double *best_value)
 {
     struct jb_outcome o = {0};
     for (uint32_t i = 0; i < s->n; i++) {
@@ -174,7 +174,8 @@ static double sweep_exit(const struct jb_search *s, double price, const double *
         if (at[i] == k) at[i] = stop_of(s, threshold, i, k + 1);
         count(s, &o, i, at[i], 1);
     }
-    double best = JB_THRESHOLD_NEVER, best_value = value_of(&o, price);
+    double best = JB_THRESHOLD_NEVER;
+    *best_value = value_of(&o, price);
     const uint32_t *order = s->order + (size_t)k * s->n, step = s->n / GRID > 1 ? s->n / GRID : 1;
     uint32_t position = 0, next_candidate = step;
     while (position < s->n) {
@@ -183,8 +184,9 @@ static double sweep_exit(const struct jb_search *s, double price, const double *
         lower_to(s, &o, k, value, &position, at);
         if (position < next_candidate && position < s->n) continue;
         next_candidate = position + step;
-        if (value_of(&o, price) < best_value) {
-            best_value = value_of(&o, price);
+        double v = value_of(&o, price);
+        if (v < *best_value) {
+            *best_value = v;
             best = value;
         }
     }
@@ -194,16 +196,17 @@ static double sweep_exit(const struct jb_search *s, double price, const double *
 // Exit by exit until nothing gets better.
 static void descend(const struct jb_search *s, double price, uint32_t *at, double *threshold)
 {
+    struct jb_outcome start = jb_search_evaluate(s, threshold);
+    double now = value_of(&start, price);
     bool changed = true;
     for (int round = 0; changed && round < ROUNDS; round++) {
         changed = false;
         for (uint32_t k = 0; k + 1 < s->n_exits; k++) {
-            struct jb_outcome before = jb_search_evaluate(s, threshold);
-            double old = threshold[k];
-            threshold[k] = sweep_exit(s, price, threshold, k, at);
-            struct jb_outcome after = jb_search_evaluate(s, threshold);
-            if (value_of(&after, price) < value_of(&before, price)) changed = true;
-            else threshold[k] = old;
+            double value, best = sweep_exit(s, price, threshold, k, at, &value);
+            if (!(value < now)) continue;
+            now = value;
+            threshold[k] = best;
+            changed = true;
         }
     }
 }

@@ -125,16 +125,15 @@ float jb_conf_entropy(const float *logits, uint32_t n, float inverse_temperature
     return unit_range(1.0f - h / log_from_one((float)n));
 }
 
+// The rule of a session's top-n, so that both give one answer.
 uint32_t jb_argmax(const float *logits, uint32_t n)
 {
     uint32_t best = 0;
-    float largest = NAN;
+    float largest = -INFINITY;
     for (uint32_t i = 0; i < n; i++) {
-        float z = logits[i];
-        if (z > largest || (largest != largest && z == z)) {
-            largest = z;
-            best = i;
-        }
+        if (!(logits[i] > largest)) continue;
+        largest = logits[i];
+        best = i;
     }
     return best;
 }

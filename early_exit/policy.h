@@ -52,7 +52,7 @@ int jb_policy_make(struct jb_policy *out, const char *name, const struct jb_para
 // Whether this policy wants head `exit` run; the final exit's always is.
 bool jb_policy_wants(const struct jb_policy *p, uint32_t exit, uint32_t n_exits);
 
-// The answer of a head: index of the largest logit, ties by lower index. NaN ranks below every number; nothing but NaN gives 0.
+// The answer of a head: index of the largest logit, ties by lower index. NaN counts as minus infinity; nothing else gives 0.
 uint32_t jb_argmax(const float *logits, uint32_t n);
 // From whichever of logits and top the row holds; 0 when it holds neither.
 uint32_t jb_head_prediction(const struct jb_head_row *head);

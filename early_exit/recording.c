@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "early_exit/look.h"
+#include "runtime/top.h"
 
 // Precision of `stage` on the path of a row that looks at every exit and never stops.
 static enum jb_precision recorded_precision(const struct jb_recording *r, uint32_t stage)
@@ -94,22 +95,6 @@ int jb_recording_add(struct jb_recording *r, struct jb_session *s, uint32_t i, c
     return rc;
 }
 
-// Best first, ties by lower index, NaN below every number: what a head gives for JB_WANT_TOP.
-static uint32_t top_of(const float *logits, uint32_t n, struct jb_top top[JB_TOP_N])
-{
-    uint32_t n_top = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        float z = logits[i];
-        uint32_t at = n_top;
-        while (at > 0 && (z > top[at - 1].logit || (top[at - 1].logit != top[at - 1].logit && z == z))) at--;
-        if (at >= JB_TOP_N) continue;
-        if (n_top < JB_TOP_N) n_top++;
-        for (uint32_t j = n_top - 1; j > at; j--) top[j] = top[j - 1];
-        top[at] = (struct jb_top){(int32_t)i, z};
-    }
-    return n_top;
-}
-
 // The head as the session would have handed it out for this want.
 static struct jb_head_row head_of(const struct jb_recording *r, uint32_t i, uint32_t exit, uint32_t want, struct jb_top top[JB_TOP_N])
 {
@@ -121,7 +106,7 @@ static struct jb_head_row head_of(const struct jb_recording *r, uint32_t i, uint
     }
     if (want & JB_WANT_TOP) {
         head.top = top;
-        head.n_top = top_of(logits, r->n_classes, top);
+        head.n_top = jb_find_top(logits, r->n_classes, top);
     }
     return head;
 }

@@ -50,7 +50,7 @@ static void make_machine(struct machine *m, uint64_t seed)
     m->update_ns = 20000 + jb_rng_below(&m->rng, 2000000);
     m->jitter = 1;
     m->unit_uj = jb_rng_below(&m->rng, 2) ? 1 : 1 + (double)jb_rng_below(&m->rng, 100);
-    m->range_uj = (uint64_t)m->unit_uj * (uint64_t)(m->ceiling_w * (1e4 + 1e6 * jb_rng_unit(&m->rng)) / m->unit_uj + 1);
+    m->range_uj = (uint64_t)m->unit_uj * (uint64_t)(m->ceiling_w * (1e4 + 2e5 * jb_rng_unit(&m->rng)) / m->unit_uj + 1);
     m->unit_beyond_range = jb_rng_below(&m->rng, 2);
     m->true_uj = 1e6 * jb_rng_unit(&m->rng);
     m->next_update_ns = 1;
@@ -145,6 +145,7 @@ static void random_windows(uint64_t seed, struct tally *t)
     p.m.update_ns = 20000 + jb_rng_below(&p.m.rng, 5000000);
     p.m.jitter = 0.3; // the period must be found by looking at it: sixteen periods show what it can be
     p.m.unit_uj = 1;
+    p.m.range_uj *= 5;
     unit_tree_open(&tree);
     unit_zone(&tree, PKG0, "package-0", p.m.shown_uj, p.m.range_uj);
     unit_path(&tree, PKG0 "/energy_uj", path);

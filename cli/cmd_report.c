@@ -48,7 +48,7 @@ static int write_and_show(const struct cli *c, const struct opts *o, struct jb_r
         printf("\nreport: %s/report.html\n", dir);
     int exit_code = JB_EXIT_OK;
     for (size_t i = 0; i < n; i++)
-        if (cli_reports_judge(r[i]) != JB_EXIT_OK)
+        if (cli_reports_judge(r[i], o->json) != JB_EXIT_OK)
             exit_code = JB_EXIT_CELL;
     return exit_code;
 }

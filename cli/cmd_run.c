@@ -86,6 +86,8 @@ static void print_accuracy(const struct jb_result *r, const struct jb_result_cel
 static void print_work(const struct jb_result_cell *cell)
 {
     char macs[24], bytes[24];
+    if (!isfinite(cell->macs_mean)) // ran without a model
+        return;
     jb_fmt_count(macs, cell->macs_mean);
     jb_fmt_bytes(bytes, cell->bytes_mean);
     printf("%-18s %s MACs, %s of weights read, mean of a sample\n", "work", macs, bytes);
@@ -130,6 +132,8 @@ static void print_time(const struct jb_result_cell *cell)
 static void print_memory(const struct jb_result_cell *cell)
 {
     char model[24], session[24], load[24];
+    if (!isfinite(cell->model_bytes))
+        return;
     jb_fmt_bytes(model, cell->model_bytes);
     jb_fmt_bytes(session, cell->session_bytes);
     jb_fmt_ns(load, cell->load_ns);
@@ -154,7 +158,7 @@ static int show(const struct jb_result *r, bool json)
     for (size_t i = 0; i < r->n_cells; i++)
         if (r->cells[i].status == JB_CELL_UNAVAILABLE)
             fprintf(stderr, "joulebench: unavailable: %s\n", r->cells[i].reason ? r->cells[i].reason : "no reason given");
-    return cli_reports_judge(r);
+    return cli_reports_judge(r, true);
 }
 
 static int run_with(struct cli *c, const struct opts *o, const char *model, const char *exits, const struct cli_params *workload, const struct jb_param *params,

@@ -108,7 +108,7 @@ static int finish(const struct cli *c, const struct opts *o, const struct jb_res
         cli_print_result_json(r);
     else
         printf("\nreport: %s/report.html\n", o->output);
-    return cli_reports_judge(r);
+    return cli_reports_judge(r, o->json);
 }
 
 static int measure(const struct cli *c, const struct opts *o, const struct jb_plan *plan, const char *path, struct cli_measure *m)

@@ -27,7 +27,7 @@ int cli_reports_summary(const struct cli *c, const struct jb_result *r, struct j
     return rc;
 }
 
-int cli_reports_judge(const struct jb_result *r)
+int cli_reports_judge(const struct jb_result *r, bool named)
 {
     enum { SHOWN = 5 };
     size_t bad = 0;
@@ -35,13 +35,13 @@ int cli_reports_judge(const struct jb_result *r)
         const struct jb_result_cell *cell = &r->cells[i];
         if (cell->status != JB_CELL_FAILED && cell->status != JB_CELL_INVALID)
             continue;
-        if (bad++ < SHOWN) {
+        if (bad++ < SHOWN && named) {
             struct jb_err line = { 0 };
             jb_fail(&line, JB_E_INVALID, "%s: %s: %s", jb_cell_status_name(cell->status), cell->label ? cell->label : "?", cell->reason ? cell->reason : "no reason given");
             fprintf(stderr, "joulebench: %s\n", line.detail); // one line, control characters neutralised
         }
     }
-    if (bad > SHOWN)
-        fprintf(stderr, "joulebench: and %zu more; report.md and results.json name them all\n", bad - SHOWN);
+    if (bad && (!named || bad > SHOWN))
+        fprintf(stderr, "joulebench: %zu of %zu cells failed or are invalid; report.md and results.json name them all\n", bad, r->n_cells);
     return bad ? JB_EXIT_CELL : JB_EXIT_OK;
 }

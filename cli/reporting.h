@@ -15,7 +15,7 @@ struct cli_report_opts { const char *gnuplot, *title; bool no_plots; };
 int cli_reports_write(const struct jb_result *const *r, size_t n, const char *dir, const struct cli_report_opts *o, struct jb_err *err);
 // The summary on the terminal.
 int cli_reports_summary(const struct cli *c, const struct jb_result *r, struct jb_err *err);
-// Says which cells failed or are invalid; JB_EXIT_CELL if there is one, else JB_EXIT_OK.
-int cli_reports_judge(const struct jb_result *r);
+// Says how many cells failed or are invalid, and which (named: the summary has not told it already); JB_EXIT_CELL if there is one, else JB_EXIT_OK.
+int cli_reports_judge(const struct jb_result *r, bool named);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FONT "system-ui,sans-serif"
+#define FONT "sans-serif" // a page puts its own in place of it
 
 // Okabe and Ito's palette (colour-blind safe) for what is told apart, ColorBrewer's YlGnBu for what has an order.
 const struct jb_color_row jb_colors[JB_N_COLORS] = {
@@ -22,6 +22,8 @@ const struct jb_color_row jb_colors[JB_N_COLORS] = {
     [JB_GREEN] = {"green", {0, 138, 102}, {52, 190, 148}},
     [JB_AMBER] = {"amber", {176, 120, 0}, {236, 180, 60}},
     [JB_SKY] = {"sky", {60, 150, 205}, {120, 196, 240}},
+    [JB_ON_LIGHT] = {"on-light", {30, 34, 38}, {30, 34, 38}}, // text on the ramp, whatever the page
+    [JB_ON_DARK] = {"on-dark", {254, 254, 254}, {254, 254, 254}},
     [JB_RAMP0] = {"ramp0", {199, 233, 180}, {208, 238, 190}},
     [JB_RAMP1] = {"ramp1", {127, 205, 187}, {127, 205, 187}},
     [JB_RAMP2] = {"ramp2", {65, 182, 196}, {65, 182, 196}},
@@ -76,12 +78,29 @@ static size_t remember(struct jb_texts *t, const char *text)
     return t->n++;
 }
 
-static void add_text(struct jb_canvas *c, struct jb_str *out, const char *text)
+// A unit at the end of a word gets its micro sign: "26.7 us, 3 uJ" -> "26.7 µs, 3 µJ".
+static void add_micro(struct jb_str *b, const char *text)
 {
-    if (is_plain(text))
-        jb_str_addf(out, "'%s'", text);
+    for (; *text; text++) {
+        bool unit = text[0] == ' ' && text[1] == 'u' && (text[2] == 's' || text[2] == 'J') && !(text[3] >= 'a' && text[3] <= 'z') && !(text[3] >= 'A' && text[3] <= 'Z');
+        if (unit)
+            jb_str_addn(b, " \xc2\xb5", 3);
+        else
+            jb_str_addn(b, text, 1);
+        text += unit;
+    }
+}
+
+static void add_text(struct jb_canvas *c, struct jb_str *out, const char *text, bool is_format)
+{
+    struct jb_str b = {0};
+    add_micro(&b, text);
+    if (is_plain(jb_str_get(&b)) && !(is_format && strchr(text, '%')))
+        jb_str_addf(out, "'%s'", jb_str_get(&b));
     else
-        jb_str_addf(out, "'JBT%zuZ'", remember(c->texts, text));
+        jb_str_addf(out, "'JBT%zuZ'", remember(c->texts, jb_str_get(&b)));
+    c->failed |= b.failed;
+    jb_str_free(&b);
 }
 
 void jb_canvas_free(struct jb_canvas *c)
@@ -132,7 +151,7 @@ double jb_text_width(const char *text, double size)
     for (const char *p = text; *p; p++) {
         if (((unsigned char)*p & 0xC0) == 0x80)
             continue;
-        w += strchr("iljtf.,:;|!'()[] ", *p) ? 0.32 : strchr("mwMW%", *p) ? 0.87 : *p >= 'A' && *p <= 'Z' ? 0.67 : 0.55;
+        w += strchr("iljtf.,:;|!'()[] ", *p) ? 0.36 : strchr("mwMW%", *p) ? 0.95 : *p >= 'A' && *p <= 'Z' ? 0.7 : 0.61;
     }
     return w * size;
 }
@@ -143,7 +162,7 @@ void jb_canvas_text(struct jb_canvas *c, double px, double py, enum jb_align ali
     char rgb[8];
     hex(rgb, color);
     jb_str_add(&c->s, "set label ");
-    add_text(c, &c->s, text);
+    add_text(c, &c->s, text, false);
     jb_str_addf(&c->s, " at screen %.5f, screen %.5f %s front font '" FONT "%s,%.4g' textcolor rgb '%s'\n", screen_x(c, px), screen_y(c, py), ALIGN[align],
         bold ? ":Bold" : "", size, rgb);
 }
@@ -167,10 +186,7 @@ void jb_canvas_line(struct jb_canvas *c, double px0, double py0, double px1, dou
 static void tick(struct jb_canvas *c, const char *axis, double at, const char *text)
 {
     jb_str_addf(&c->s, "set %stics add (", axis);
-    if (strchr(text, '%')) // tick labels are formats
-        jb_str_addf(&c->s, "'JBT%zuZ'", remember(c->texts, text));
-    else
-        add_text(c, &c->s, text);
+    add_text(c, &c->s, text, true);
     jb_str_addf(&c->s, " %.10g)\n", at);
 }
 

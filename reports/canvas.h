@@ -10,7 +10,7 @@
 
 // Colours are roles; the SVG carries the light ones, the page maps them to variables for dark mode (reports/svg.c).
 enum jb_color {
-    JB_INK, JB_DIM, JB_GRID, JB_PAPER, JB_FRONT, JB_BLUE, JB_RED, JB_PURPLE, JB_GREEN, JB_AMBER, JB_SKY,
+    JB_INK, JB_DIM, JB_GRID, JB_PAPER, JB_FRONT, JB_BLUE, JB_RED, JB_PURPLE, JB_GREEN, JB_AMBER, JB_SKY, JB_ON_LIGHT, JB_ON_DARK,
     JB_RAMP0, JB_RAMP1, JB_RAMP2, JB_RAMP3, JB_RAMP4, JB_RAMP5, JB_N_COLORS
 };
 struct jb_color_row { const char *name; unsigned char light[3], dark[3]; };

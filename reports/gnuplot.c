@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -109,7 +110,9 @@ int jb_gnuplot_run(const char *program, const char *dir, const char *script, str
     pid_t pid = -1;
     if (pipe2(fds, O_CLOEXEC))
         return jb_fail_errno(err, JB_E_IO, errno, "%s: cannot make a pipe", program);
-    int rc = start(program, dir, script, fds[1], &pid);
+    char *full = strchr(program, '/') ? realpath(program, NULL) : NULL; // it starts in another directory
+    int rc = start(full ? full : program, dir, script, fds[1], &pid);
+    free(full);
     close(fds[1]);
     if (rc) {
         close(fds[0]);

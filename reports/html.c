@@ -106,28 +106,38 @@ static bool embed(struct jb_str *b, const char *dir, const struct jb_plot *p, bo
     return true;
 }
 
-// The figures of one run and group, or the picture of all runs.
+static bool figure(struct jb_str *b, const struct jb_plot *p, const char *dir, bool open)
+{
+    static const char *const PLACE[] = {[JB_PLOT_MEAN] = " class=\"big\"", [JB_PLOT_P99] = " class=\"side\"", [JB_PLOT_MODELLED] = " class=\"modelled\"",
+        [JB_PLOT_RUNS] = " class=\"all\""};
+    struct jb_str svg = {0};
+    bool there = embed(&svg, dir, p, false);
+    if (there) {
+        embed(&svg, dir, p, true);
+        jb_str_addf(b, "%s<figure%s>\n", open ? "" : "<div class=\"plots\">\n", jb_text(PLACE[p->kind], ""));
+        jb_str_addn(b, jb_str_get(&svg), svg.len);
+        jb_str_add(b, "<figcaption>");
+        jb_html_text(b, p->caption, "");
+        jb_str_add(b, "</figcaption>\n</figure>\n");
+    }
+    b->failed |= svg.failed;
+    jb_str_free(&svg);
+    return there;
+}
+
+// The figures of one run and group, or the picture of all runs. What is modelled comes last where there is a measured figure in its place.
 static void figures(struct jb_str *b, const struct jb_plot_list *list, const struct jb_report_opts *o, bool runs, size_t run, size_t group)
 {
-    bool open = false;
-    for (size_t i = 0; i < list->n; i++) {
-        const struct jb_plot *p = &list->plots[i];
-        if ((p->kind == JB_PLOT_RUNS) != runs || (!runs && (p->run != run || p->group != group)))
-            continue;
-        struct jb_str svg = {0};
-        if (embed(&svg, o->dir, p, false)) {
-            embed(&svg, o->dir, p, true);
-            const char *place = p->kind == JB_PLOT_MEAN ? " class=\"big\"" : p->kind == JB_PLOT_P99 ? " class=\"side\"" : p->kind == JB_PLOT_RUNS ? " class=\"all\"" :
-                p->kind == JB_PLOT_MODELLED ? " class=\"modelled\"" : "";
-            jb_str_addf(b, "%s<figure%s>\n", open ? "" : "<div class=\"plots\">\n", place);
-            jb_str_addn(b, jb_str_get(&svg), svg.len);
-            jb_str_add(b, "<figcaption>");
-            jb_html_text(b, p->caption, "");
-            jb_str_add(b, "</figcaption>\n</figure>\n");
-            open = true;
+    bool open = false, energy = false;
+    for (int last = 0; last < 2; last++) {
+        for (size_t i = 0; i < list->n; i++) {
+            const struct jb_plot *p = &list->plots[i];
+            if ((p->kind == JB_PLOT_RUNS) != runs || (!runs && (p->run != run || p->group != group)))
+                continue;
+            energy |= p->kind == JB_PLOT_ENERGY;
+            if ((p->kind == JB_PLOT_MODELLED && energy) == (last == 1))
+                open |= figure(b, p, o->dir, open);
         }
-        b->failed |= svg.failed;
-        jb_str_free(&svg);
     }
     if (open)
         jb_str_add(b, "</div>\n");
@@ -183,6 +193,10 @@ int jb_html_write(const struct jb_result *const *r, size_t n, const struct jb_re
             kicker(&b, r[0]);
         jb_str_add(&b, "<h1>");
         jb_html_text(&b, title, "");
+        if (!o->title && n == 1 && views[0].n_groups == 1) {
+            jb_str_add(&b, ": ");
+            jb_html_text(&b, views[0].groups[0].label, "");
+        }
         jb_str_add(&b, "</h1>\n");
         if (o->plots_reason) {
             jb_str_add(&b, "<div class=\"answer warn\"><p>Plots are missing: ");

@@ -8,7 +8,7 @@
 extern const char jb_html_style[], jb_html_style_tables[]; // CSS without the colour variables of the plots
 extern const char jb_html_script[]; // sorts and filters tables; the page works without it
 
-// Escaped text; NULL becomes `otherwise`.
+// Escaped text on one line; NULL becomes `otherwise`.
 void jb_html_text(struct jb_str *b, const char *text, const char *otherwise);
 // A figure of ours ("12.3 us") with the micro sign.
 void jb_html_figure(struct jb_str *b, const char *figure);

@@ -49,7 +49,7 @@ const char jb_html_style_tables[] =
     ".mono{font:12.5px/1.5 ui-monospace,'DejaVu Sans Mono',Consolas,monospace}"
     "footer{margin-top:48px;color:var(--p-dim);font-size:13.5px}"
     "@media(max-width:760px){main{padding:18px 12px 40px}figure,figure.big,figure.side,figure.all{grid-column:span 12;padding:4px}svg.wide{display:none}svg.narrow{display:block}"
-    ".tiles{grid-template-columns:1fr 1fr;gap:8px}.tile{padding:10px 12px}.tile b{font-size:21px}th,td{padding:6px 8px}td:first-child,th:first-child{max-width:46vw;white-space:normal}.tall{max-height:none}}"
+    ".tiles{grid-template-columns:1fr 1fr;gap:8px}.tile{padding:10px 12px}.tile b{font-size:21px}th,td{padding:6px 8px}td:first-child,th:first-child{max-width:46vw;white-space:normal}td:first-child small,td:first-child br{display:none}td small{display:block}.tall{max-height:75vh}}"
     "@media print{.tall{max-height:none}}";
 
 const char jb_html_script[] =

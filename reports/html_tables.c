@@ -5,7 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-void jb_html_text(struct jb_str *b, const char *text, const char *otherwise) { jb_str_add_html(b, text ? text : otherwise); }
+void jb_html_text(struct jb_str *b, const char *text, const char *otherwise)
+{
+    struct jb_str plain = {0};
+    jb_add_plain(&plain, text ? text : otherwise, 0);
+    jb_str_add_html(b, jb_str_get(&plain));
+    b->failed |= plain.failed;
+    jb_str_free(&plain);
+}
 
 void jb_html_figure(struct jb_str *b, const char *figure)
 {
@@ -128,8 +135,8 @@ void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_gr
         jb_str_addf(&s, "energy per %s, %s", jb_text(c->energy.per, "query"), jb_energy_class_name(c->energy.cls));
         tile(b, text, jb_str_get(&s));
     } else {
-        jb_str_addf(&s, "energy: none: %s", jb_text(c->energy.reason, "no reason was given"));
-        tile(b, "no joules", jb_str_get(&s));
+        jb_str_addf(&s, "energy: %s", jb_text(c->energy.reason, "no reason was given"));
+        tile(b, "none:", jb_str_get(&s));
     }
     b->failed |= s.failed;
     jb_str_free(&s);
@@ -198,14 +205,14 @@ void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb
         jb_html_text(b, g->note, "");
         jb_str_add(b, ".");
     }
-    jb_str_add(b, " Loss: points against the same network\xe2\x80\x99s final exit at the same precision. Hull: how many times more the static networks and fixed exits need at equal"
+    jb_str_add(b, " Points: against the same network\xe2\x80\x99s final exit at the same precision. Hull: how many times more the static networks and fixed exits need at equal"
                   " accuracy, with a 95 % interval; above 1 adapting pays.");
     if (!v->energy) {
         jb_str_add(b, " Energy: none: ");
         jb_html_text(b, v->no_energy_reason, "reasons differ from setting to setting, see results.json");
         jb_str_add(b, ".");
     }
-    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>loss</th><th>mean</th><th>p50</th><th>p99</th>"
+    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>points</th><th>mean</th><th>p50</th><th>p99</th>"
                   "<th>time vs hull</th><th>MACs</th><th>MACs vs hull</th>");
     if (v->energy)
         jb_str_add(b, "<th>energy, gross</th>");

@@ -9,7 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static void md(struct jb_str *b, const char *text) { jb_str_add_md(b, jb_text(text, "")); }
+static void md(struct jb_str *b, const char *text)
+{
+    struct jb_str plain = {0};
+    jb_add_plain(&plain, jb_text(text, ""), 0);
+    jb_str_add_md(b, jb_str_get(&plain));
+    b->failed |= plain.failed;
+    jb_str_free(&plain);
+}
 
 static void say(void *user, const char *kind, const char *text)
 {
@@ -57,7 +64,7 @@ static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_
         md(b, g->note);
         jb_str_add(b, ".\n\n");
     }
-    jb_str_addf(b, "| | setting | accuracy, 95 %% | loss, points | mean | p99 | MACs | fewer MACs than the hull |%s\n", v->energy ? " energy |" : "");
+    jb_str_addf(b, "| | setting | accuracy, 95 %% | points | mean | p99 | MACs | fewer MACs than the hull |%s\n", v->energy ? " energy |" : "");
     jb_str_addf(b, "|---|---|---:|---:|---:|---:|---:|---:|%s\n", v->energy ? "---:|" : "");
     for (size_t i = 0; i < g->n_usable; i++)
         settings_row(b, v, g, g->cells[i]);

@@ -19,19 +19,24 @@ enum jb_color jb_precision_color(const char *precision)
     return JB_AMBER;
 }
 
+void jb_fit_text(char out[200], const char *text, double size, bool bold, double room)
+{
+    snprintf(out, 200, "%s", text);
+    for (size_t n = strlen(out); n > 4 && jb_text_width(out, size) * (bold ? 1.1 : 1) > room; n--) {
+        while (n > 4 && ((unsigned char)out[n - 1] & 0xC0) == 0x80)
+            n--;
+        snprintf(out + n - 1, 200 - (n - 1), "...");
+    }
+}
+
 void jb_axis_title(struct jb_canvas *c, const char *title, const char *subtitle, bool phone)
 {
-    double x = 12, size = phone ? 14 : 15;
     char cut[200];
-    snprintf(cut, sizeof cut, "%s", title);
-    for (size_t n = strlen(cut); n > 4 && jb_text_width(cut, size) * 1.1 > c->w - 20; n--) {
-        while (n > 4 && ((unsigned char)cut[n - 1] & 0xC0) == 0x80)
-            n--;
-        snprintf(cut + n - 1, sizeof cut - (n - 1), "...");
-    }
-    jb_canvas_text(c, x, 18, JB_LEFT, size, JB_INK, true, cut);
+    jb_fit_text(cut, title, phone ? 14 : 15, true, c->w - 20);
+    jb_canvas_text(c, 12, 18, JB_LEFT, phone ? 14 : 15, JB_INK, true, cut);
+    jb_fit_text(cut, subtitle ? subtitle : "", 12, false, c->w - 20);
     if (subtitle)
-        jb_canvas_text(c, x, 36, JB_LEFT, 12, JB_DIM, false, subtitle);
+        jb_canvas_text(c, 12, 36, JB_LEFT, 12, JB_DIM, false, cut);
 }
 
 void jb_axis_range_x(struct jb_canvas *c, double lo, double hi)

@@ -111,7 +111,7 @@ static void bars_of_exit(struct jb_canvas *c, const struct jb_view *v, const str
             char share[16];
             snprintf(share, sizeof share, "%.0f %%", here / all * 100);
             enum jb_color color = ramp(exit, n_exits);
-            jb_canvas_text(c, jb_canvas_x(c, (before + here / 2) / all * 100), jb_canvas_y(c, y[i]), JB_CENTER, 11, color >= JB_RAMP3 ? JB_PAPER : JB_INK, false, share);
+            jb_canvas_text(c, jb_canvas_x(c, (before + here / 2) / all * 100), jb_canvas_y(c, y[i]), JB_CENTER, 11, color >= JB_RAMP3 ? JB_ON_DARK : JB_ON_LIGHT, false, share);
         }
     }
     jb_canvas_style(c, "1:2:3:4:5:6", ramp(exit, n_exits), "with boxxyerror fs solid noborder");
@@ -158,23 +158,23 @@ int jb_plot_exits(struct jb_canvas *c, const struct jb_view *views, size_t n, co
             n_exits = v->r->cells[rows[i].cell].n_exits;
     }
     c->w = phone ? 380 : 560;
-    c->h = 96 + at * 25;
-    c->left = phone ? 66 : 76;
+    c->h = (phone ? 112 : 96) + at * 25;
+    c->left = 84;
     c->right = c->w - 122;
     c->top = 48;
-    c->bottom = c->h - 48;
+    c->bottom = c->h - (phone ? 64 : 48);
     c->x0 = 0;
     c->x1 = 100;
     c->y0 = 0;
     c->y1 = at;
     jb_canvas_begin(c, output);
-    jb_str_add(&c->s, "unset grid\nunset border\n");
-    jb_axis_title(c, p->title, "share of samples leaving at each exit; accuracy and mean latency beside it", phone);
+    jb_str_add(&c->s, "unset grid\nunset border\nunset xtics\nunset ytics\n");
+    jb_axis_title(c, p->title, phone ? "samples by exit; accuracy, mean latency" : "share of samples leaving at each exit; accuracy and mean latency beside it", phone);
     for (size_t i = 0; i < count; i++)
         write_row_texts(c, v, g, &rows[i], y[i]);
     for (uint32_t k = 0; k < n_exits; k++)
         bars_of_exit(c, v, rows, y, count, k, n_exits);
-    jb_legend_begin(&l, c, c->h - 28);
+    jb_legend_begin(&l, c, c->bottom + 20);
     for (uint32_t k = 0; k < n_exits; k++) {
         char text[24];
         snprintf(text, sizeof text, k + 1 == n_exits ? "exit %u, final" : "exit %u", k);

@@ -75,7 +75,7 @@ static void ridge(struct jb_canvas *c, const struct jb_result_cell *x, double ba
     for (int pass = 0; pass < 2; pass++) {
         jb_canvas_block(c, "latency histogram: ns, height, base");
         for (size_t k = 0; k < x->n_hist; k++) {
-            double a = fmax(x->hist_edges_ns[k], c->x0), b = fmin(x->hist_edges_ns[k + 1], c->x1), h = base + 0.62 * (double)x->hist_counts[k] / (double)most;
+            double a = fmax(x->hist_edges_ns[k], c->x0), b = fmin(x->hist_edges_ns[k + 1], c->x1), h = base + 0.56 * (double)x->hist_counts[k] / (double)most;
             if (a >= b)
                 continue;
             jb_canvas_row(c, "%.10g %.6g %.6g", a, h, base);
@@ -110,17 +110,17 @@ int jb_plot_distribution(struct jb_canvas *c, const struct jb_view *views, size_
     size_t rows[MAX_RIDGES], count = jb_distribution_rows(v, g, rows, MAX_RIDGES);
     (void)n;
     c->w = phone ? 380 : 560;
-    c->h = 112 + 86.0 * (double)count;
+    c->h = 104 + 100.0 * (double)count;
     c->left = 16;
     c->right = c->w - 16;
     c->top = 48;
     c->bottom = c->h - 50;
     c->y0 = -0.22;
-    c->y1 = (double)count - 0.02;
+    c->y1 = (double)count - 0.14;
     range(c, v, rows, count);
     jb_canvas_begin(c, output);
-    jb_str_add(&c->s, "unset grid\n");
-    jb_axis_title(c, p->title, "one ridge a setting, each to its own height; the dot is the mean", phone);
+    jb_str_add(&c->s, "unset grid\nunset ytics\n");
+    jb_axis_title(c, p->title, phone ? "each to its own height; dot: mean" : "one ridge a setting, each to its own height; the dot is the mean", phone);
     jb_axis_x(c, jb_fmt_ns, "latency of one query", phone);
     for (size_t i = 0; i < count; i++) {
         const struct jb_result_cell *x = &v->r->cells[rows[i]];
@@ -130,9 +130,13 @@ int jb_plot_distribution(struct jb_canvas *c, const struct jb_view *views, size_
         ridge(c, x, base, jb_precision_color(x->precision));
         jb_fmt_ns(ns, x->latency_mean_ns);
         jb_fmt_ns(p99, jb_cell_percentile(x, 0.99));
-        jb_add_plain(&b, jb_text(x->label, "?"), phone ? 30 : 50);
-        jb_str_addf(&b, "%smean %s, p99 %s", phone ? ": " : ": ", ns, p99);
-        jb_canvas_text(c, c->left, jb_canvas_y(c, base + 0.8), JB_LEFT, 12, jb_precision_color(x->precision), rows[i] == g->answer, jb_str_get(&b));
+        char cut[200], figures[80];
+        snprintf(figures, sizeof figures, ": %s, p99 %s", ns, p99);
+        jb_add_plain(&b, jb_text(x->label, "?"), 60);
+        jb_fit_text(cut, jb_str_get(&b), 12, true, c->right - c->left - jb_text_width(figures, 12) * 1.1);
+        jb_str_clear(&b);
+        jb_str_addf(&b, "%s%s", cut, figures);
+        jb_canvas_text(c, c->left, jb_canvas_y(c, base + 0.72), JB_LEFT, 12, jb_precision_color(x->precision), rows[i] == g->answer, jb_str_get(&b));
         jb_str_free(&b);
         marks(c, x, base, jb_precision_color(x->precision));
     }

@@ -17,6 +17,9 @@ size_t jb_exit_rows(const struct jb_view *v, const struct jb_group *g, struct jb
 // Which settings the latency plot shows.
 size_t jb_distribution_rows(const struct jb_view *v, const struct jb_group *g, size_t *out, size_t max);
 
+// Cuts text to `room` pixels, with "..." at the end.
+void jb_fit_text(char out[200], const char *text, double size, bool bold, double room);
+
 // Axes shared by plots.
 void jb_axis_title(struct jb_canvas *c, const char *title, const char *subtitle, bool phone);
 void jb_axis_x(struct jb_canvas *c, void (*format)(char out[24], double), const char *label, bool phone);

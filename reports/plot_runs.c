@@ -58,12 +58,12 @@ int jb_plot_runs(struct jb_canvas *c, const struct jb_view *views, size_t n, con
             best = fmax(best, x->accuracy.value);
         }
     }
-    c->w = phone ? 380 : 860;
+    c->w = phone ? 380 : 1120;
     c->h = 440;
     c->left = 58;
     c->right = c->w - 16;
     c->top = 54;
-    c->bottom = c->h - 100;
+    c->bottom = c->h - 86;
     jb_axis_range_x(c, lo, hi);
     jb_axis_range_accuracy(c, fmax(least, best - 0.06), best);
     jb_canvas_begin(c, output);

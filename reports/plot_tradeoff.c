@@ -10,6 +10,7 @@
 
 #define MAX_SERIES 48
 #define MAX_POLICIES 8
+#define MAX_ORACLES 16
 
 struct point { size_t cell; double cost, acc; };
 struct series { const char *model, *precision, *policy; bool adaptive; size_t from, n; };
@@ -133,6 +134,20 @@ static void ranges(struct scene *s)
     }
     jb_axis_range_x(s->c, lo, hi);
     jb_axis_range_accuracy(s->c, least, best);
+    if (s->has_oracle) // room for what stands above
+        s->c->y1 += (s->c->y1 - s->c->y0) * 0.12;
+}
+
+static void cost_text(char out[24], enum jb_cost kind, double cost)
+{
+    if (kind == JB_COST_MACS)
+        jb_fmt_count(out, cost);
+    else if (kind == JB_COST_ENERGY)
+        jb_fmt_uj(out, cost);
+    else if (kind == JB_COST_MODELLED)
+        snprintf(out, 24, "%.3f", cost);
+    else
+        jb_fmt_ns(out, cost);
 }
 
 static void tip(struct jb_str *b, const struct scene *s, const struct point *p)
@@ -140,14 +155,7 @@ static void tip(struct jb_str *b, const struct scene *s, const struct point *p)
     const struct jb_result_cell *c = cell_of(s, p);
     char acc[24], cost[24];
     jb_fmt_percent(acc, p->acc);
-    if (s->cost == JB_COST_MACS)
-        jb_fmt_count(cost, p->cost);
-    else if (s->cost == JB_COST_ENERGY)
-        jb_fmt_uj(cost, p->cost);
-    else if (s->cost == JB_COST_MODELLED)
-        snprintf(cost, sizeof cost, "%.3f", p->cost);
-    else
-        jb_fmt_ns(cost, p->cost);
+    cost_text(cost, s->cost, p->cost);
     jb_str_clear(b);
     jb_add_plain(b, jb_text(c->label, "?"), 80);
     jb_str_addf(b, ": %s, %s%s", acc, cost, s->cost == JB_COST_MACS ? " MACs" : s->cost == JB_COST_MODELLED ? " of the full f32 network (modelled)" : "");
@@ -182,6 +190,19 @@ static void draw_front(struct scene *s)
     free(out);
 }
 
+// A mixture of two settings lies on a straight line of cost, which a logarithmic axis bends.
+static void hull_side(struct jb_canvas *c, double x0, double y0, double x1, double y1)
+{
+    double px = x0, py = y0;
+    for (int i = 0; i <= 16; i++) {
+        double x = x0 + (x1 - x0) * i / 16, y = y0 + (y1 - y0) * i / 16;
+        jb_canvas_row(c, "%.10g %.10g", x, y * 100);
+        clip_avoid(c, px, py, x, y);
+        px = x;
+        py = y;
+    }
+}
+
 static void draw_hull(struct scene *s, const struct series *l)
 {
     double *cost = malloc((l->n + 1) * sizeof *cost), *value = malloc((l->n + 1) * sizeof *value);
@@ -195,11 +216,9 @@ static void draw_hull(struct scene *s, const struct series *l)
         n = jb_hull_upper(cost, value, l->n, out);
     if (n > 1) {
         jb_canvas_block(s->c, "hull of static networks and fixed exits");
-        for (size_t i = 0; i < n; i++)
-            jb_canvas_row(s->c, "%.10g %.10g", cost[out[i]], value[out[i]] * 100);
-        jb_canvas_style(s->c, "1:2", jb_precision_color(l->precision), "with lines dt (5,4) lw 1.4");
         for (size_t i = 1; i < n; i++)
-            clip_avoid(s->c, cost[out[i - 1]], value[out[i - 1]], cost[out[i]], value[out[i]]);
+            hull_side(s->c, cost[out[i - 1]], value[out[i - 1]], cost[out[i]], value[out[i]]);
+        jb_canvas_style(s->c, "1:2", jb_precision_color(l->precision), "with lines dt (5,4) lw 1.4");
     }
     free(cost);
     free(value);
@@ -261,31 +280,44 @@ static void draw_series(struct scene *s)
             draw_adaptive(s, &s->series[i]);
 }
 
-// An oracle above the range is marked at the upper edge, with its accuracy in words.
-static void draw_oracles(struct scene *s)
+// An oracle above the range is marked at the upper edge, with its accuracy in words. Of those that fall on one spot, one is drawn.
+// Marks first and words later: the answer has the first choice of room.
+static void draw_oracles(struct scene *s, bool labels)
 {
     struct jb_canvas *c = s->c;
     const struct jb_result *r = s->v->r;
-    for (size_t i = 0; i < r->n_oracles && s->cost == JB_COST_MACS && i < 24; i++) {
+    double seen[MAX_ORACLES][2];
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_oracles && s->cost == JB_COST_MACS && n < MAX_ORACLES; i++) {
         const struct jb_result_oracle *o = &r->oracles[i];
         if (!isfinite(o->accuracy) || !(o->macs_mean > 0) || o->accuracy * 100 < c->y0)
             continue;
-        bool above = o->accuracy * 100 > c->y1;
+        bool above = o->accuracy * 100 > c->y1, twice = false;
         double px = jb_canvas_x(c, o->macs_mean), py = above ? c->top + 4 : jb_canvas_y(c, o->accuracy * 100);
-        enum jb_color color = jb_precision_color(o->precision);
-        jb_canvas_mark(c, px, py, 3, 1.0, color);
-        jb_canvas_avoid(c, px, py, 7, 7, 4);
+        for (size_t k = 0; k < n; k++)
+            twice |= hypot(seen[k][0] - px, seen[k][1] - py) < 9;
+        if (twice)
+            continue;
+        seen[n][0] = px;
+        seen[n++][1] = py;
+        if (!labels) {
+            jb_canvas_mark(c, px, py, 3, 1.1, JB_INK);
+            jb_canvas_avoid(c, px, py, 8, 8, 8);
+            continue;
+        }
         char acc[24], text[96];
+        struct jb_str kind = {0};
         jb_fmt_percent(acc, o->accuracy);
-        snprintf(text, sizeof text, above ? "oracle %.12s, %s" : "oracle %.12s", jb_text(o->precision, ""), acc);
-        jb_canvas_label(c, px, py, 11, color, false, false, text);
+        jb_add_plain(&kind, jb_text(o->kind, "oracle"), 24);
+        snprintf(text, sizeof text, above ? "oracle, %s: %s" : "oracle, %s", jb_str_get(&kind), acc);
+        jb_str_free(&kind);
+        jb_canvas_label(c, px, py, 11, JB_INK, false, false, text);
     }
 }
 
 static void draw_answer(struct scene *s)
 {
     struct jb_canvas *c = s->c;
-    struct jb_str b = {0};
     for (size_t i = 0; i < s->n; i++) {
         const struct point *p = &s->points[i];
         if (p->cell != s->g->answer || !jb_canvas_inside(c, p->cost, p->acc * 100))
@@ -293,19 +325,12 @@ static void draw_answer(struct scene *s)
         double px = jb_canvas_x(c, p->cost), py = jb_canvas_y(c, p->acc * 100);
         jb_canvas_mark(c, px, py, 6, 1.9, JB_INK);
         jb_canvas_avoid(c, px, py, 10, 10, 6);
-        tip(&b, s, p);
-        char *end = strstr(jb_str_get(&b), " of the full");
-        if (end)
-            *end = '\0';
-        char text[160];
-        snprintf(text, sizeof text, "%.150s", jb_str_get(&b));
-        if (jb_text_width(text, 12.5) > (c->right - c->left) * 0.9) { // too long for this picture: figures alone
-            char *colon = strrchr(text, ':');
-            memmove(text, colon ? colon + 2 : text, strlen(colon ? colon + 2 : text) + 1);
-        }
+        char acc[24], cost[24], text[64];
+        jb_fmt_percent(acc, p->acc);
+        cost_text(cost, s->cost, p->cost);
+        snprintf(text, sizeof text, "answer: %s at %s", acc, cost);
         jb_canvas_label(c, px, py, 12.5, JB_INK, true, true, text);
     }
-    jb_str_free(&b);
 }
 
 static void label_precisions(struct scene *s)
@@ -318,7 +343,10 @@ static void label_precisions(struct scene *s)
             const struct series *l = &s->series[i];
             if (l->adaptive != (adaptive == 1) || (last && same(last, l->precision)))
                 continue;
-            snprintf(text, sizeof text, "%.32s %s", jb_text(l->precision, "?"), adaptive ? "adaptive" : "static");
+            struct jb_str b = {0};
+            jb_add_plain(&b, jb_text(l->precision, "?"), 24);
+            snprintf(text, sizeof text, "%.48s %s", jb_str_get(&b), adaptive ? "adaptive" : "static");
+            jb_str_free(&b);
             for (size_t k = 0; k < l->n; k++) { // at the cheap end of the curve
                 const struct point *p = &s->points[l->from + k];
                 if (!jb_canvas_inside(s->c, p->cost, p->acc * 100))
@@ -385,7 +413,7 @@ static void legend(struct scene *s)
         jb_legend_point(&l, 4, JB_DIM, "static network");
     if (s->has_fixed)
         jb_legend_point(&l, 6, JB_DIM, "fixed exit");
-    jb_legend_line(&l, 1.4, true, JB_DIM, "hull of these");
+    jb_legend_line(&l, 1.4, true, JB_DIM, "static hull");
     jb_legend_line(&l, 9, false, JB_FRONT, "Pareto front");
     if (s->has_oracle)
         jb_legend_point(&l, 3, JB_DIM, "oracle");
@@ -394,13 +422,25 @@ static void legend(struct scene *s)
 static void axes(struct scene *s)
 {
     static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "energy (gross)", "MODELLED energy, full f32 network = 1"};
-    char label[120], note[160] = "";
+    char label[120];
+    struct jb_str note = {0};
     void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, jb_fmt_count};
     snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
-    snprintf(note, sizeof note, "accuracy%s%.60s%s", s->g->note ? " (" : "", jb_text(s->g->note, ""), s->g->note ? ")" : "");
+    jb_str_addf(&note, "accuracy%s", s->g->note ? " (" : "");
+    jb_add_plain(&note, jb_text(s->g->note, ""), 30);
+    jb_str_add(&note, s->g->note ? ")" : "");
     if (s->below)
-        snprintf(note + strlen(note), sizeof note - strlen(note), ", %zu settings lie below", s->below);
-    jb_axis_title(s->c, s->plot->title, note, s->phone);
+        jb_str_addf(&note, ", %zu settings lie below", s->below);
+    size_t plain = note.len;
+    if (s->g->answer != JB_NO_CELL) {
+        jb_str_add(&note, "; answer: ");
+        jb_add_plain(&note, jb_text(s->v->r->cells[s->g->answer].label, "?"), 50);
+    }
+    if (note.s && jb_text_width(note.s, 12) > s->c->w - 20)
+        note.s[plain] = '\0';
+    jb_axis_title(s->c, s->plot->title, jb_str_get(&note), s->phone);
+    s->c->failed |= note.failed;
+    jb_str_free(&note);
     jb_axis_accuracy(s->c);
     jb_axis_x(s->c, format[s->cost], label, s->phone);
 }
@@ -428,8 +468,9 @@ int jb_plot_tradeoff(struct jb_canvas *c, const struct jb_view *views, size_t n,
         axes(&s);
         draw_front(&s);
         draw_series(&s);
-        draw_oracles(&s);
+        draw_oracles(&s, false);
         draw_answer(&s);
+        draw_oracles(&s, true);
         label_precisions(&s);
         label_points(&s);
         draw_tips(&s);

@@ -110,7 +110,7 @@ static void describe(struct jb_plot *p, const struct jb_view *views, size_t n_vi
     else
         snprintf(p->title, sizeof p->title, "%s", k->title);
     if (v->n_groups > 1 && p->kind != JB_PLOT_RUNS)
-        snprintf(p->title + strlen(p->title), sizeof p->title - strlen(p->title), " (%.100s)", v->groups[p->group].label);
+        snprintf(p->title + strlen(p->title), sizeof p->title - strlen(p->title), ", %.100s", v->groups[p->group].label);
 }
 
 int jb_plots_list(struct jb_plot_list *out, const struct jb_view *views, size_t n, struct jb_err *err)

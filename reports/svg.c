@@ -21,6 +21,16 @@ static size_t token(struct jb_str *out, const char *s, const struct jb_texts *t)
     return (size_t)(end + 1 - s);
 }
 
+// gnuplot's SVG terminal knows no bold: it writes the font's name as it stands.
+static size_t bold(struct jb_str *out, const char *s)
+{
+    static const char ODD[] = "font-family=\"sans-serif:Bold\"";
+    if (!starts(s, ODD))
+        return 0;
+    jb_str_add(out, "font-family=\"sans-serif\" font-weight=\"600\"");
+    return sizeof ODD - 1;
+}
+
 // gnuplot's tip needs its script file; an SVG <title> needs nothing. The mark becomes an unseen circle to point at.
 //   <g onmousemove="gnuplot_svg.showHypertext(evt,'TEXT')" onmouseout="..."><title> </title> <use ... translate(X,Y) .../></g>
 static size_t tip(struct jb_str *out, const char *s, const struct jb_texts *t)
@@ -67,6 +77,8 @@ int jb_svg_finish(struct jb_str *out, const char *svg, const struct jb_texts *te
         size_t n = 0;
         if (*s == 'J')
             n = token(out, s, texts);
+        else if (*s == 'f')
+            n = bold(out, s);
         else if (*s == '<' && !(n = noise(s)))
             n = tip(out, s, texts);
         if (!n)

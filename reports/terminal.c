@@ -170,7 +170,7 @@ static void energy_line(const struct pen *p, const struct jb_view *v)
 static void print_group(const struct pen *p, const struct jb_view *v, const struct jb_group *g)
 {
     struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy"}};
-    size_t room = p->width > 90 ? p->width - 60 : 30, left = 0;
+    size_t room = p->width > 90 ? p->width - 60 : p->width >= 60 ? 30 : p->width - 24, left = 0;
     for (size_t i = 0; i < g->n_usable; i++) {
         size_t k = g->cells[i];
         // The last rows are kept for the answer and the full network, should they stand further down.
@@ -247,8 +247,12 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
         energy_line(&p, &v);
     }
     print_bad(&p, &v);
-    jb_str_addf(out, "\n%zu cells: %zu valid, %zu invalid, %zu failed, %zu unavailable\n", r->n_cells, v.n_by_status[JB_CELL_VALID], v.n_by_status[JB_CELL_INVALID],
+    struct jb_str counts = {0};
+    jb_str_addf(&counts, "%zu cells: %zu valid, %zu invalid, %zu failed, %zu unavailable", r->n_cells, v.n_by_status[JB_CELL_VALID], v.n_by_status[JB_CELL_INVALID],
         v.n_by_status[JB_CELL_FAILED], v.n_by_status[JB_CELL_UNAVAILABLE]);
+    jb_str_add(out, "\n");
+    wrap(&p, jb_str_get(&counts), 2, 0);
+    jb_str_free(&counts);
     jb_view_close(&v);
     return out->failed ? JB_E_NOMEM : JB_OK;
 }

@@ -55,7 +55,7 @@ void jb_view_sentences(const struct jb_view *v, jb_sentence_fn say, void *user);
 // Name of one of several runs: "A default", "B default".
 void jb_run_label(char out[96], const struct jb_result *r, size_t index, size_t n);
 
-// Text on one line for a terminal or a plot: control characters, escapes and direction marks become '?'. Cut to max_columns (0: not), with "...".
+// Text on one line for a terminal or a plot: new lines and tabs become spaces; controls, escapes and direction marks '?'. Cut to max_columns (0: not), with "...".
 // Returns the columns taken (code points).
 size_t jb_add_plain(struct jb_str *b, const char *text, size_t max_columns);
 const char *jb_text(const char *text, const char *otherwise);

@@ -30,7 +30,9 @@ size_t jb_add_plain(struct jb_str *b, const char *text, size_t max_columns)
             jb_str_add(b, max_columns > 3 ? "..." : "");
             return max_columns > 3 ? cut_at + 3 : cut_at;
         }
-        if (len == 0 || is_steering(c))
+        if (len && (c == '\n' || c == '\r' || c == '\t'))
+            jb_str_add(b, " ");
+        else if (len == 0 || is_steering(c))
             jb_str_add(b, "?");
         else
             jb_str_addn(b, text + i, len);

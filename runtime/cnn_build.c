@@ -177,7 +177,7 @@ static int make_room(struct build *b)
     b->m->ops = calloc(n + 1, sizeof *b->m->ops);
     if (!b->m->values || !b->m->ops)
         return no_memory(b);
-    b->m->values[0] = (struct cnn_value){ .name = "input", .shape = b->info->input };
+    b->m->values[0] = (struct cnn_value){ .name = "input", .shape = b->info->input, .seq = CNN_NONE };
     b->m->n_values = 1;
     return jb_names_add(&b->m->names, "input", 0) ? no_memory(b) : JB_OK;
 }

@@ -10,22 +10,24 @@
 #define LOG2_E 1.44269504088896341f
 #define LEAST_EXPONENT -87.0f      // below it exp leaves the normal floats; the term is nothing beside the largest, which is 1
 
+// Four lanes by the compilers' vector extension, which every target has: the same operations in the same order everywhere.
+typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t int_lanes __attribute__((vector_size(16)));
+#define LANES 4
+
 // exp(x) for -87 <= x <= 0. Polynomial of the Cephes library's expf (Moshier 1989).
-static float exp_nonpositive(float x)
+static lanes exp_nonpositive(lanes x)
 {
-    int32_t n = (int32_t)(x * LOG2_E - 0.5f); // truncation rounds to nearest for negative numbers
-    float r = x - (float)n * LN2_HIGH - (float)n * LN2_LOW;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
+    int_lanes n = __builtin_convertvector(x * LOG2_E - 0.5f, int_lanes); // truncation rounds to nearest for negative numbers
+    lanes n_float = __builtin_convertvector(n, lanes);
+    lanes r = x - n_float * LN2_HIGH - n_float * LN2_LOW;
+    lanes p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    uint32_t bits = (uint32_t)(n + 127) << 23;
-    float scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return p * (lanes)((n + 127) << 23);
 }
 
 // ln(x) for normal x >= 1. Polynomial of the Cephes library's logf.
@@ -73,18 +75,34 @@ static bool usable_temperature(float inverse)
     return inverse > 0.0f && inverse < INFINITY;
 }
 
-// Exponent of one term; -inf and overflow end at LEAST_EXPONENT.
-static float exponent(float z, float largest, float inverse_temperature)
+// (z - largest) / T, from LEAST_EXPONENT on.
+static lanes exponents(lanes z, float largest, float inverse_temperature)
 {
-    float d = (z - largest) * inverse_temperature;
-    return d > LEAST_EXPONENT ? d : LEAST_EXPONENT;
+    lanes d = (z - largest) * inverse_temperature, least = {LEAST_EXPONENT, LEAST_EXPONENT, LEAST_EXPONENT, LEAST_EXPONENT};
+    int_lanes above = d > least;
+    return (lanes)((above & (int_lanes)d) | (~above & (int_lanes)least));
+}
+
+// Exponents of the next four terms; lanes behind the end get LEAST_EXPONENT, which adds nothing to a sum of at least 1.
+static lanes next_exponents(const float *logits, uint32_t n, uint32_t at, float largest, float inverse_temperature)
+{
+    lanes z = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    if (n - at >= LANES) memcpy(&z, logits + at, sizeof z);
+    else
+        for (uint32_t k = 0; k < n - at; k++) z[k] = logits[at + k];
+    return exponents(z, largest, inverse_temperature);
+}
+
+static float sum_of(lanes x)
+{
+    return (x[0] + x[1]) + (x[2] + x[3]);
 }
 
 static float partition(const float *logits, uint32_t n, float largest, float inverse_temperature)
 {
-    float sum = 0.0f;
-    for (uint32_t i = 0; i < n; i++) sum += exp_nonpositive(exponent(logits[i], largest, inverse_temperature));
-    return sum;
+    lanes sum = {0};
+    for (uint32_t i = 0; i < n; i += LANES) sum += exp_nonpositive(next_exponents(logits, n, i, largest, inverse_temperature));
+    return sum_of(sum);
 }
 
 static float unit_range(float x)
@@ -105,7 +123,8 @@ float jb_conf_margin(const float *logits, uint32_t n, float inverse_temperature)
     if (!usable_temperature(inverse_temperature) || !two_largest(logits, n, &first, &second)) return NAN;
     if (n < 2) return 1.0f;
     float sum = partition(logits, n, first, inverse_temperature);
-    return unit_range((1.0f - exp_nonpositive(exponent(second, first, inverse_temperature))) / sum);
+    lanes d = exponents((lanes){second}, first, inverse_temperature);
+    return unit_range((1.0f - exp_nonpositive(d)[0]) / sum);
 }
 
 // With d_i = (z_i - max) / T and S = sum exp d_i: H = ln S - (sum d_i exp d_i) / S, one pass and no logarithm per class.
@@ -114,13 +133,14 @@ float jb_conf_entropy(const float *logits, uint32_t n, float inverse_temperature
     float first, second;
     if (!usable_temperature(inverse_temperature) || !two_largest(logits, n, &first, &second)) return NAN;
     if (n < 2) return 1.0f;
-    float sum = 0.0f, weighted = 0.0f;
-    for (uint32_t i = 0; i < n; i++) {
-        float d = exponent(logits[i], first, inverse_temperature);
-        float e = exp_nonpositive(d);
-        sum += e;
-        weighted += d * e;
+    lanes sums = {0}, weighteds = {0};
+    for (uint32_t i = 0; i < n; i += LANES) {
+        lanes d = next_exponents(logits, n, i, first, inverse_temperature);
+        lanes e = exp_nonpositive(d);
+        sums += e;
+        weighteds += d * e;
     }
+    float sum = sum_of(sums), weighted = sum_of(weighteds);
     float h = log_from_one(sum) - weighted / sum;
     return unit_range(1.0f - h / log_from_one((float)n));
 }

@@ -26,7 +26,7 @@ static bool list_components(char *text, size_t room)
         const PAPI_component_info_t *info = PAPI_get_component_info(i);
         if (!info) continue;
         char word[64];
-        snprintf(word, sizeof word, "%.40s%s", info->short_name[0] ? info->short_name : info->name, info->disabled ? "(off)" : "");
+        snprintf(word, sizeof word, "%.40s%s", info->name, info->disabled ? "(off)" : "");
         add_word(text, room, word);
         uncore |= strcmp(info->name, "perf_event_uncore") == 0 && !info->disabled;
     }

@@ -22,10 +22,8 @@ static uint64_t now_of(const struct jb_power_opts *o)
 
 static int read_trace(struct jb_trace *t, const struct jb_power_opts *o, struct jb_err *err)
 {
-    if (!o->trace) return jb_fail(err, JB_E_UNAVAILABLE, "replay: no trace was given (--power-trace FILE)");
-    int rc = jb_trace_read(t, o->trace, o->max_power_w, err);
-    if (rc) jb_err_prefix(err, "replay");
-    return rc;
+    if (!o->trace) return jb_fail(err, JB_E_UNAVAILABLE, "no trace was given (--power-trace FILE)");
+    return jb_trace_read(t, o->trace, o->max_power_w, err);
 }
 
 static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
@@ -56,6 +54,7 @@ static int open_replay(void **impl, const struct jb_power_opts *o, struct jb_err
     int rc = read_trace(&r->trace, o, err);
     if (rc) {
         free(r);
+        jb_err_prefix(err, "replay");
         return rc;
     }
     char left_out[160];

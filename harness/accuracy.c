@@ -10,11 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A cell whose id the journal knows, with its samples or with a verdict that will not change, is not run again.
+// A cell whose id the journal knows, with its samples whole and a verdict that will not change, is not run again.
 static bool is_known(const struct jb_ctx *c, const struct jb_cell *cell)
 {
+    uint8_t *bytes = NULL;
     const struct jb_rec_cell *r = jb_record_cell(&c->record, cell->id);
-    return r && (r->facts.status == JB_CELL_VALID || r->facts.status == JB_CELL_INVALID) && r->facts.samples.n_bytes;
+    if (!r || (r->facts.status != JB_CELL_VALID && r->facts.status != JB_CELL_INVALID) || !r->facts.samples.n_bytes) return false;
+    bool whole = jb_store_get(c->store, cell->id, JB_RAW_SAMPLES, &r->facts.samples, &bytes, NULL) == 0;
+    free(bytes);
+    return whole;
 }
 
 static bool same_facts(const struct jb_rec_cell *r, const struct jb_cell *cell)

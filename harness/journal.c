@@ -74,6 +74,20 @@ static const char *split_line(const char *at, const char *end, uint64_t want_n, 
     return memcmp(hex, sum, JB_HASH_HEX - 1) ? "does not match its checksum" : NULL;
 }
 
+static int give_line(const char *name, uint64_t n, const char *body, size_t n_body, jb_journal_fn fn, void *user, struct jb_err *err)
+{
+    struct jb_json_doc doc = { 0 };
+    int rc = jb_json_parse(&doc, name, body, n_body, err);
+    if (rc) return rc == JB_E_NOMEM ? rc : jb_fail(err, JB_E_INVALID, "%s:%" PRIu64 ": the line's checksum is right, but it is no JSON of ours", name, n + 1);
+    cJSON *line = doc.root;
+    doc.root = NULL;
+    jb_json_close(&doc);
+    if (!cJSON_IsObject(line)) rc = jb_fail(err, JB_E_INVALID, "%s:%" PRIu64 ": a line that is no object", name, n + 1);
+    else if (fn) rc = fn(user, n, &line, err);
+    cJSON_Delete(line);
+    return rc;
+}
+
 int jb_journal_scan(const char *name, const char *text, size_t n_bytes, jb_journal_fn fn, void *user, size_t *good_bytes, uint64_t *n_lines, char last[JB_HASH_HEX],
                     struct jb_err *err)
 {
@@ -92,13 +106,7 @@ int jb_journal_scan(const char *name, const char *text, size_t n_bytes, jb_journ
             if (!newline || newline + 1 == end) return 0; // a torn end
             return jb_fail(err, JB_E_INVALID, "%s:%" PRIu64 ": the line %s, and more lines follow: the journal is damaged", name, n + 1, why);
         }
-        cJSON *line = cJSON_ParseWithLength(body, n_body);
-        if (!cJSON_IsObject(line)) {
-            cJSON_Delete(line);
-            return jb_fail(err, JB_E_INVALID, "%s:%" PRIu64 ": the line's checksum is right, but it is no JSON object (or memory ran out)", name, n + 1);
-        }
-        int rc = fn ? fn(user, n, &line, err) : 0;
-        cJSON_Delete(line);
+        int rc = give_line(name, n, body, n_body, fn, user, err);
         if (rc) return rc;
         memcpy(last, hex, JB_HASH_HEX);
         *n_lines = ++n;

@@ -99,7 +99,7 @@ static double round_seconds(const struct group *g, double rounds)
         const struct runner *r = &g->runners[i];
         if (r->out) continue;
         double needed_ms = (double)r->request.min_queries * s->repetitions / rounds * r->median_ns * 1e-6;
-        double longest = s->block_ms * 8;
+        double longest = (double)r->request.max_ns * 1e-6;
         double ms = needed_ms > longest ? longest : needed_ms > s->block_ms ? needed_ms : s->block_ms;
         sum += (ms + s->idle_ms + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
     }

@@ -97,6 +97,7 @@ static cJSON *step(cJSON *at, const char *name)
 static int put(cJSON *at, const char *name, cJSON *value)
 {
     cJSON *old = step(at, name);
+    if (old && cJSON_IsObject(at)) return cJSON_ReplaceItemInObjectCaseSensitive(at, name, value) ? 0 : -1;
     if (old) return cJSON_ReplaceItemViaPointer(at, old, value) ? 0 : -1;
     return cJSON_IsObject(at) && cJSON_AddItemToObject(at, name, value) ? 0 : -1;
 }

@@ -93,7 +93,7 @@ int jb_run_one(const struct jb_run_opts *r, const struct jb_sweep_opts *o, struc
     *out = NULL;
     jb_settings_default(&s);
     s.accuracy_samples = r->max_samples > UINT32_MAX ? 0 : (uint32_t)r->max_samples;
-    s.max_seconds = r->seconds > 0 ? r->seconds : 0;
+    s.max_seconds = r->seconds * 3 + 5; // repetitions set the length; this only bounds a machine that is busy
     double blocks = r->seconds * 1e3 / (s.block_ms + s.idle_ms + s.lead_in_ms + 3);
     s.repetitions = blocks < 1 ? 1 : blocks > 100000 ? 100000 : (uint32_t)blocks;
     int rc = jb_ctx_open(c, o, &s, NULL, err);

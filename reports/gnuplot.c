@@ -125,7 +125,7 @@ int jb_gnuplot_run(const char *program, const char *dir, const char *script, str
         kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        return jb_fail(err, JB_E_IO, "%s did not finish %s within %d s", program, script, JB_GNUPLOT_SECONDS);
+        return jb_fail(err, JB_E_BUSY, "%s did not finish %s within %d s", program, script, JB_GNUPLOT_SECONDS);
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return jb_fail(err, JB_E_UNAVAILABLE, "cannot run %s", program);

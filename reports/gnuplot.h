@@ -6,9 +6,9 @@
 #include "base/strbuf.h"
 #include "reports/canvas.h"
 
-#define JB_GNUPLOT_SECONDS 20 // a script that takes longer is ended
+#define JB_GNUPLOT_SECONDS 60 // a script that takes longer is ended
 
-// Runs `program -d script` in `dir`, without a shell. UNAVAILABLE: there is no such program; IO: it failed, with what it said.
+// Runs `program -d script` in `dir`, without a shell. UNAVAILABLE: there is no such program; BUSY: it did not end in time; IO: it failed, with what it said.
 int jb_gnuplot_run(const char *program, const char *dir, const char *script, struct jb_err *err);
 
 // gnuplot's SVG to ours: tokens become escaped text, tips become <title>, a title and a description for readers that do not see.

@@ -254,7 +254,7 @@ static int make_list(const struct jb_plot_list *list, struct job *j, char reason
         }
         if (!reason[0])
             snprintf(reason, 256, "%.255s", own.detail);
-        if (rc == JB_E_UNAVAILABLE)
+        if (rc == JB_E_UNAVAILABLE || rc == JB_E_BUSY) // the next would fare no better
             break;
     }
     return JB_OK;

@@ -320,13 +320,13 @@ static void build(struct net *n)
         struct value *out = &n->values[n->n_values++];
         snprintf(out->name, sizeof out->name, "%s", named->out);
         range_of(n, out->name, &out->scale, &out->is_signed);
+        if (i + fused == n_ops - 1) out->scale = 0; // logits stay real
         struct value *src = find(n, ops[i].in[0]);
         if (weighted) add_weighted(n, &ops[i], src, out, fused ? find(n, ops[i + 1].in[other]) : NULL, named->act);
         else if (strstr(ops[i].kind, "pool") || !strcmp(ops[i].kind, "gap")) add_pool(n, &ops[i], src, out);
         else die("dnnl_net has no rule for", ops[i].kind);
         i += fused;
     }
-    if (n->int8) n->values[n->n_values - 1].scale = 0;
 }
 
 static void set_input(struct net *n, const uint8_t *image, size_t count)

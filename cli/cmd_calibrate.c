@@ -72,13 +72,13 @@ static int print_thresholds_json(const struct jb_thresholds *t)
     cJSON *list = jb_json_put_array(root, "entries");
     for (size_t i = 0; i < t->n_entries; i++) {
         const struct jb_calibrated *e = &t->entries[i];
-        cJSON *o = cli_add_object(list);
+        cJSON *o = jb_json_put_object(list, NULL);
         jb_json_put_str(o, "policy", e->policy);
         jb_json_put_str(o, "precision", e->precision);
         jb_json_put_f64(o, "target_loss", e->target_loss);
         cJSON *thresholds = jb_json_put_array(o, "thresholds");
         for (uint32_t k = 0; thresholds && k + 1 < e->n_exits; k++)
-            cJSON_AddItemToArray(thresholds, cJSON_CreateNumber(e->threshold[k]));
+            jb_json_put_f64(thresholds, NULL, (double)e->threshold[k]);
         jb_json_put_f64(o, "loss_observed", e->loss_observed);
         jb_json_put_f64(o, "accuracy", e->accuracy);
         jb_json_put_f64(o, "macs_mean", e->macs_mean);

@@ -191,7 +191,7 @@ static void put_power(cJSON *root, const struct findings *f)
     cJSON *list = jb_json_put_array(root, "power");
     for (size_t i = 0; i < f->n_power; i++) {
         const struct jb_power_probe *p = &f->power[i];
-        cJSON *o = cli_add_object(list);
+        cJSON *o = jb_json_put_object(list, NULL);
         jb_json_put_str(o, "source", p->source);
         jb_json_put_bool(o, "available", p->available);
         jb_json_put_str(o, "class", jb_energy_class_name(p->cls));
@@ -215,7 +215,7 @@ static int print_json(const struct findings *f)
     jb_json_put_str(o, "failed", f->papi_failed[0] ? f->papi_failed : NULL);
     cJSON *list = jb_json_put_array(o, "components");
     for (size_t i = 0; i < f->n_papi; i++) {
-        cJSON *c = cli_add_object(list);
+        cJSON *c = jb_json_put_object(list, NULL);
         jb_json_put_str(c, "name", f->papi[i].name);
         jb_json_put_bool(c, "enabled", f->papi[i].enabled);
         jb_json_put_str(c, "reason", f->papi[i].reason[0] ? f->papi[i].reason : NULL);
@@ -227,7 +227,7 @@ static int print_json(const struct findings *f)
     jb_json_put_str(root, "fashion", f->fashion ? f->fashion_path : NULL);
     list = jb_json_put_array(root, "advice");
     for (size_t i = 0; list && i < f->n_advice; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(f->advice[i]));
+        jb_json_put_str(list, NULL, f->advice[i]);
     return cli_print_json(root);
 }
 

@@ -45,7 +45,7 @@ static void check_row(void *user, const struct jb_kernel_check_row *r)
         cli_table_addf(&s->table, "%s", r->detail);
         return;
     }
-    cJSON *o = cli_add_object(s->array);
+    cJSON *o = jb_json_put_object(s->array, NULL);
     jb_json_put_str(o, "op", r->op);
     jb_json_put_str(o, "symbol", r->symbol);
     jb_json_put_str(o, "tier", r->tier);
@@ -95,7 +95,7 @@ static void bench_row(void *user, const struct jb_kernel_bench_row *r)
         cli_table_addf(&s->table, "%.1f", r->gb_per_s);
         return;
     }
-    cJSON *o = cli_add_object(s->array);
+    cJSON *o = jb_json_put_object(s->array, NULL);
     jb_json_put_str(o, "op", r->op);
     jb_json_put_str(o, "symbol", r->symbol);
     jb_json_put_str(o, "tier", r->tier);

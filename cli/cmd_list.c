@@ -43,7 +43,7 @@ static void kernels_json(const struct jb_kernels *k, cJSON *array)
 {
     const char *op, *symbol;
     for (size_t i = 0; jb_kernels_symbol(k, i, &op, &symbol); i++) {
-        cJSON *o = cli_add_object(array);
+        cJSON *o = jb_json_put_object(array, NULL);
         jb_json_put_str(o, "op", op);
         jb_json_put_str(o, "symbol", symbol);
     }
@@ -73,7 +73,7 @@ static void policies_json(const struct jb_kernels *k, cJSON *array)
     (void)k;
     for (size_t i = 0; jb_policies[i]; i++) {
         const struct jb_policy_ops *p = jb_policies[i];
-        cJSON *o = cli_add_object(array);
+        cJSON *o = jb_json_put_object(array, NULL);
         jb_json_put_str(o, "name", p->name);
         jb_json_put_str(o, "summary", p->summary);
         jb_json_put_str(o, "source", p->source);
@@ -102,7 +102,7 @@ static void workloads_json(const struct jb_kernels *k, cJSON *array)
 {
     (void)k;
     for (size_t i = 0; jb_workloads[i]; i++) {
-        cJSON *o = cli_add_object(array);
+        cJSON *o = jb_json_put_object(array, NULL);
         jb_json_put_str(o, "name", jb_workloads[i]->name);
         jb_json_put_str(o, "summary", jb_workloads[i]->summary);
         cli_put_options(o, "params", jb_workloads[i]->options);
@@ -123,7 +123,7 @@ static void workloads_json(const struct jb_kernels *k, cJSON *array)
     {                                                                             \
         (void)k;                                                                  \
         for (size_t i = 0; table[i]; i++) {                                       \
-            cJSON *o = cli_add_object(array);                                     \
+            cJSON *o = jb_json_put_object(array, NULL);                                     \
             jb_json_put_str(o, "name", table[i]->name);                           \
             jb_json_put_str(o, "summary", table[i]->summary);                     \
         }                                                                         \

@@ -65,10 +65,8 @@ static int print_dry_run_json(const struct jb_dry_run *d)
     while (list && *p) {
         size_t n = strcspn(p, "\n");
         char *line = strndup(p, n);
-        cJSON *item = line ? cJSON_CreateString(line) : NULL;
+        jb_json_put_str(list, NULL, line);
         free(line);
-        if (item && !cJSON_AddItemToArray(list, item))
-            cJSON_Delete(item);
         p += n + (p[n] == '\n');
     }
     return cli_print_json(root);
@@ -89,7 +87,7 @@ static int dry_run(const struct jb_plan *plan, const struct cli_measure *m, bool
             putchar((unsigned char)*p < 0x20 && *p != '\n' ? '?' : *p);
         cli_time_left(d.seconds, time);
         jb_fmt_bytes(bytes, d.bytes);
-        printf("%llu cells, about %s of measuring, %s on disk\n", (unsigned long long)d.n_cells, time, bytes);
+        printf("%llu cells, about %s of measuring, %s on disk\n", (unsigned long long)d.n_cells, time[0] ? time : "?", bytes);
     }
     jb_str_free(&d.cells);
     return exit_code;

@@ -82,7 +82,7 @@ static int gguf_json(const struct jb_gguf *g)
         enum jb_gguf_type type;
         struct jb_str value = { 0 };
         const char *key = jb_gguf_key_at(g, i, &type);
-        cJSON *o = cli_add_object(keys);
+        cJSON *o = jb_json_put_object(keys, NULL);
         value_text(g, key, type, &value);
         jb_json_put_str(o, "key", key);
         jb_json_put_str(o, "type", type_name(type));
@@ -92,12 +92,12 @@ static int gguf_json(const struct jb_gguf *g)
     tensors = jb_json_put_array(root, "tensors");
     for (size_t i = 0; i < jb_gguf_n_tensors(g); i++) {
         const struct jb_gguf_tensor *x = jb_gguf_tensor_at(g, i);
-        cJSON *o = cli_add_object(tensors), *dims;
+        cJSON *o = jb_json_put_object(tensors, NULL), *dims;
         jb_json_put_str(o, "name", x->name);
         jb_json_put_u64(o, "type", x->type);
         dims = jb_json_put_array(o, "sizes");
         for (uint32_t d = 0; dims && d < x->n_dims; d++)
-            cJSON_AddItemToArray(dims, cJSON_CreateNumber((double)x->dims[d]));
+            jb_json_put_f64(dims, NULL, (double)x->dims[d]);
         jb_json_put_u64(o, "bytes", x->n_bytes);
         jb_json_put_u64(o, "offset", x->offset);
     }

@@ -149,7 +149,7 @@ static void put_shape(cJSON *o, const char *key, struct jb_shape s)
     cJSON *a = jb_json_put_array(o, key);
     const int32_t v[] = { s.h, s.w, s.c };
     for (int k = 0; a && k < 3; k++)
-        cJSON_AddItemToArray(a, cJSON_CreateNumber(v[k]));
+        jb_json_put_f64(a, NULL, (double)v[k]);
 }
 
 static void put_stages(cJSON *root, const struct jb_model *m, const struct jb_model_info *i, bool ops)
@@ -157,7 +157,7 @@ static void put_stages(cJSON *root, const struct jb_model *m, const struct jb_mo
     cJSON *list = jb_json_put_array(root, "stages");
     for (uint32_t s = 0; s < i->n_stages; s++) {
         const struct jb_stage_info *st = &i->stages[s];
-        cJSON *o = cli_add_object(list);
+        cJSON *o = jb_json_put_object(list, NULL);
         jb_json_put_str(o, "name", st->name);
         put_shape(o, "output_shape", st->output);
         put_cost(o, "cost", st->cost, i->precisions);
@@ -173,7 +173,7 @@ static void put_stages(cJSON *root, const struct jb_model *m, const struct jb_mo
         struct jb_op_info op;
         for (int head = 0; lines && head < 2; head++)
             for (uint32_t k = 0; jb_model_op(m, s, head != 0, k, &op) == JB_OK; k++) {
-                cJSON *line = cli_add_object(lines);
+                cJSON *line = jb_json_put_object(lines, NULL);
                 jb_json_put_bool(line, "head", head != 0);
                 jb_json_put_str(line, "text", op.text);
                 put_shape(line, "output_shape", op.output);
@@ -198,7 +198,7 @@ static int print_json(const struct jb_model *m, const struct jb_model_info *i, b
     put_shape(root, "input_shape", i->input);
     cJSON *labels = jb_json_put_array(root, "labels");
     for (uint32_t k = 0; labels && i->labels && k < i->n_classes; k++)
-        cJSON_AddItemToArray(labels, cJSON_CreateString(i->labels[k]));
+        jb_json_put_str(labels, NULL, i->labels[k]);
     cJSON *precisions = jb_json_put_object(root, "precisions");
     for (int p = 0; p < JB_PREC_COUNT; p++) {
         cJSON *o = jb_json_put_object(precisions, jb_precision_name(p));

@@ -24,21 +24,11 @@ int cli_print_result_json(const struct jb_result *r)
     return cli_print_json(jb_result_to_json(r));
 }
 
-cJSON *cli_add_object(cJSON *array)
-{
-    cJSON *o = array ? cJSON_CreateObject() : NULL;
-    if (o && !cJSON_AddItemToArray(array, o)) {
-        cJSON_Delete(o);
-        return NULL;
-    }
-    return o;
-}
-
 void cli_put_options(cJSON *o, const char *key, const struct jb_option *rows)
 {
     cJSON *list = jb_json_put_array(o, key);
     for (; rows && rows->type != JB_OPT_END; rows++) {
-        cJSON *row = cli_add_object(list);
+        cJSON *row = jb_json_put_object(list, NULL);
         jb_json_put_str(row, "name", rows->name);
         jb_json_put_str(row, "default", rows->default_text);
         if (rows->type == JB_OPT_F64 || rows->type == JB_OPT_I64) {

@@ -12,7 +12,5 @@ int cli_print_json(cJSON *root);
 int cli_print_result_json(const struct jb_result *r);
 // Adds {name, default, min, max, help} of each row to an array under `key`.
 void cli_put_options(cJSON *o, const char *key, const struct jb_option *rows);
-// An object or array element; NULL parents are passed on.
-cJSON *cli_add_object(cJSON *array);
 
 #endif

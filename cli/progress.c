@@ -9,7 +9,7 @@
 void cli_time_left(double seconds, char out[32])
 {
     if (!(seconds >= 0) || seconds > 1e8) {
-        snprintf(out, 32, "?");
+        out[0] = '\0'; // unknown
         return;
     }
     long s = lround(seconds);
@@ -26,7 +26,7 @@ void cli_progress_line(const struct jb_progress *p, int width, char *out, size_t
     char left[32], text[512];
     cli_time_left(p->seconds_left, left);
     int digits = snprintf(NULL, 0, "%llu", (unsigned long long)p->total);
-    snprintf(text, sizeof text, "[%*llu/%llu] %-9s %s left  %s", digits, (unsigned long long)p->done, (unsigned long long)p->total, p->phase ? p->phase : "", left,
+    snprintf(text, sizeof text, "[%*llu/%llu] %-9s %s%s%s", digits, (unsigned long long)p->done, (unsigned long long)p->total, p->phase ? p->phase : "", left, left[0] ? " left  " : "",
              p->cell ? p->cell : "");
     size_t k = 0;
     for (const char *s = text; *s && k + 1 < n && (int)k < width; s++) {

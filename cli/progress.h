@@ -15,7 +15,7 @@ struct cli_progress {
 void cli_progress_open(struct cli_progress *p, const struct cli *c);
 void cli_progress_show(void *self, const struct jb_progress *p); // a jb_progress_fn
 void cli_progress_close(struct cli_progress *p);                 // wipes the line
-// "12 s", "3 min 05 s", "2 h 10 min" into out.
+// "12 s", "3 min 05 s", "2 h 10 min" into out; "" when unknown.
 void cli_time_left(double seconds, char out[32]);
 // The line itself, cut to `width` columns.
 void cli_progress_line(const struct jb_progress *p, int width, char *out, size_t n);

@@ -12,7 +12,7 @@ static void times(void **state)
 {
     (void)state;
     static const struct { double s; const char *text; } cases[] = {
-        { 0, "0 s" }, { 59.4, "59 s" }, { 60, "1 min 00 s" }, { 185, "3 min 05 s" }, { 7800, "2 h 10 min" }, { NAN, "?" }, { -1, "?" }, { INFINITY, "?" }, { 1e300, "?" },
+        { 0, "0 s" }, { 59.4, "59 s" }, { 60, "1 min 00 s" }, { 185, "3 min 05 s" }, { 7800, "2 h 10 min" }, { NAN, "" }, { -1, "" }, { INFINITY, "" }, { 1e300, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char out[32];
@@ -35,6 +35,9 @@ static void lines(void **state)
     p.cell = "\033]0;owned\007\nx\x80";
     cli_progress_line(&p, 100, out, sizeof out);
     assert_string_equal(out, "[ 45/120] measure   1 min 12 s left  ?]0;owned??x?");
+    p = (struct jb_progress){ "load", "net", 0, 2, NAN };
+    cli_progress_line(&p, 100, out, sizeof out);
+    assert_string_equal(out, "[0/2] load      net");
     p = (struct jb_progress){ NULL, NULL, 0, 0, 0 };
     cli_progress_line(&p, 100, out, sizeof out);
     assert_non_null(strstr(out, "[0/0]"));

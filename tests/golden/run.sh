@@ -54,7 +54,7 @@ PLAN
 normalise() {
     sed -E -e "s#$scratch#HERE#g" -e "s#[^ \"',:]*/share/joulebench#SHARE#g" -e "s#$source_tree#SOURCE#g" \
         -e 's/^joulebench [0-9.]+[^ ]* \(git .*\)$/joulebench VERSION/' -e 's/^joulebench [0-9.]+:/joulebench VERSION:/' \
-        -e 's/(loaded in) .*/\1 TIME/' -e 's/about [0-9].* of measuring/about TIME of measuring/' -e 's/pid [0-9]+/pid PID/g'
+        -e 's/^(memory +).*/\1SIZES AND TIME/' -e 's/("model_bytes": )[0-9]+/\1SIZE/' -e 's/about [0-9].* of measuring/about TIME of measuring/' -e 's/pid [0-9]+/pid PID/g'
 }
 
 passed=0 failed=0

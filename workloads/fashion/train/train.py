@@ -46,9 +46,10 @@ def main():
     ap.add_argument("--out", type=pathlib.Path, required=True)
     ap.add_argument("--only", default=",".join(recipe.NETS))
     ap.add_argument("--epochs", type=int, default=recipe.EPOCHS)
+    ap.add_argument("--threads", type=int, default=2)
     args = ap.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2)
+    torch.set_num_threads(args.threads)
 
     x, y = load(args.data, "train")
     vx, vy = load(args.data, "fit")  # watched, nothing is chosen by it: the last average is what is kept
@@ -63,9 +64,10 @@ def main():
             def log(line):
                 f.write(line + "\n")
                 print(name, line, flush=True)
-            started = time.time()
+            started, spent = time.time(), time.process_time()
             net = train(net, epochs, batches, check, log, checkpoint=args.out / f"{name}.part.pt", **options)
-            log(json.dumps({"name": name, "seconds": round(time.time() - started, 1), "torch": torch.__version__}))
+            log(json.dumps({"name": name, "seconds": round(time.time() - started, 1), "cpu_seconds": round(time.process_time() - spent, 1),
+                            "threads": args.threads, "torch": torch.__version__}))
         torch.save(net.state_dict(), done)
         return net
 

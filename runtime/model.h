@@ -34,7 +34,7 @@ struct jb_model_info {
     enum jb_row_kind row_kind;
     struct jb_shape input;
     uint32_t n_stages, n_exits, n_classes;
-    const char *const *labels;              // n_classes
+    const char *const *labels;              // n_classes; NULL: the family has none (sequence models)
     uint32_t precisions;                    // bit 1u << enum jb_precision for each that can run
     const char *precision_reason[JB_PREC_COUNT]; // why one cannot (e.g. "no range for value s1.a"), else NULL
     uint64_t file_bytes;                    // size of the container

@@ -2,9 +2,12 @@
 # With clang and its runtime: libFuzzer with address and undefined. Without: driver.c replays the corpus and mutates it,
 # by seed, under gcc's sanitizers.
 
+# (Asked only when a fuzz target is wanted: it costs a compilation.)
+ifneq ($(filter fuzz%,$(MAKECMDGOALS)),)
 FUZZ_CC ?= $(firstword $(foreach c,clang-14 clang,$(if $(shell command -v $(c) 2>/dev/null),$(c))))
 FUZZ_HAS_LIB := $(if $(FUZZ_CC),$(shell echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n ? 0 : 0; }' | \
     $(FUZZ_CC) -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null && echo yes))
+endif
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_PROGRAMS := $(foreach n,$(FUZZ_NAMES),$(B)/fuzz_$n)
 # FUZZ=gguf picks one.

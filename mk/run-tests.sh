@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs cmocka programs from the repository root, several at a time, one line each, and adds up their cases.
-#   run-tests.sh PROGRAM...        TEST_JOBS (default: all cores), TEST_TIMEOUT (seconds, default 300)
+#   run-tests.sh PROGRAM...        TEST_JOBS (default: all cores), TEST_TIMEOUT (seconds, default 900)
 # The last line is "N passed, N failed, N skipped"; the status is 1 when anything failed. A program without a single
 # case counts as failed: zero executed tests prove nothing.
 set -uo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
-export TEST_TIMEOUT=${TEST_TIMEOUT:-300}
+export TEST_TIMEOUT=${TEST_TIMEOUT:-900}
 
 # ThreadSanitizer cannot start on kernels with much address randomisation; switch that off where we may.
 export WITHOUT_ASLR=

@@ -116,8 +116,8 @@ void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_gr
     jb_str_add(b, "<div class=\"tiles\">\n");
     jb_fmt_percent(text, c->accuracy.value);
     jb_str_add(&s, "accuracy");
-    if (g->note)
-        jb_str_addf(&s, ", %s", g->note);
+    if (g->short_note[0])
+        jb_str_addf(&s, ", %s", g->short_note);
     if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
         jb_str_addf(&s, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
     tile(b, text, jb_str_get(&s));
@@ -197,8 +197,10 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
 
 void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
 {
-    if (!g->n_usable)
+    if (!g->n_usable) {
+        jb_str_add(b, "<p class=\"sub\">No valid setting: see \xe2\x80\x9cNot valid\xe2\x80\x9d below.</p>\n");
         return;
+    }
     jb_str_add(b, "<h3>Every valid setting</h3>\n<p class=\"sub\">Pareto front of accuracy and mean latency first, then by accuracy.");
     if (g->note) {
         jb_str_add(b, " Accuracy: ");

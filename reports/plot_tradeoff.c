@@ -426,9 +426,9 @@ static void axes(struct scene *s)
     struct jb_str note = {0};
     void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, jb_fmt_count};
     snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
-    jb_str_addf(&note, "accuracy%s", s->g->note ? " (" : "");
-    jb_add_plain(&note, jb_text(s->g->note, ""), 30);
-    jb_str_add(&note, s->g->note ? ")" : "");
+    jb_str_add(&note, "accuracy");
+    if (s->g->short_note[0])
+        jb_str_addf(&note, " (%s)", s->g->short_note);
     if (s->below)
         jb_str_addf(&note, ", %zu settings lie below", s->below);
     size_t plain = note.len;

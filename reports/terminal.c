@@ -188,12 +188,13 @@ static void print_group(const struct pen *p, const struct jb_view *v, const stru
     ink(p, BOLD);
     jb_str_add(p->out, g->label);
     ink(p, PLAIN);
-    if (g->note) {
-        jb_str_add(p->out, " (");
-        jb_add_plain(p->out, g->note, 40);
-        jb_str_add(p->out, ")");
-    }
     jb_str_add(p->out, "\n");
+    if (g->note) {
+        ink(p, DIM);
+        jb_str_add(p->out, "  ");
+        wrap(p, g->note, 2, 2);
+        ink(p, PLAIN);
+    }
     if (!t.n) {
         jb_str_add(p->out, "  no valid setting\n");
         return;
@@ -243,7 +244,7 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
         print_group(&p, &v, &v.groups[i]);
     if (v.n_groups) {
         jb_str_add(out, "\n");
-        wrap(&p, "  > the answer, * Pareto front of accuracy and mean latency; points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
+        wrap(&p, "  > the answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
         energy_line(&p, &v);
     }
     print_bad(&p, &v);

@@ -51,7 +51,7 @@ static struct jb_group *group_of(struct jb_view *v, const struct jb_result_cell 
     }
     struct jb_group *g = &v->groups[v->n_groups++];
     *g = (struct jb_group){.workload = jb_text(c->workload, ""), .scenario = jb_text(c->scenario, ""), .unit = jb_text(c->unit, "query"),
-        .threads = c->threads, .streams = c->streams, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL};
+        .threads = c->threads, .streams = c->streams, .cost = JB_COST_MACS, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL};
     for (size_t i = 0; i < v->r->n_notes; i++)
         if (same(v->r->notes[i].name, c->workload))
             g->note = v->r->notes[i].value;
@@ -74,10 +74,15 @@ static void label_group(struct jb_group *g)
             ;
     memcpy(g->label, jb_str_get(&b), n);
     g->label[n] = '\0';
+    jb_str_clear(&b);
+    jb_add_plain(&b, jb_text(g->note, ""), 30);
+    snprintf(g->short_note, sizeof g->short_note, "%.*s", (int)strcspn(jb_str_get(&b), ":;"), jb_str_get(&b));
     jb_str_free(&b);
 }
 
 // Front by rising latency, then other usable cells by falling accuracy, then the rest as they come.
+static double cost_in_group(const struct jb_view *v, size_t cell) { return jb_cell_cost(&v->r->cells[cell], v->cells[cell].cost); }
+
 static int by_row(const void *x, const void *y, void *user)
 {
     const struct jb_view *v = user;
@@ -86,12 +91,11 @@ static int by_row(const void *x, const void *y, void *user)
     int ra = v->cells[a].front ? 0 : v->cells[a].usable ? 1 : 2, rb = v->cells[b].front ? 0 : v->cells[b].usable ? 1 : 2;
     if (ra != rb)
         return ra - rb;
-    if (ra == 0 && ca->latency_mean_ns != cb->latency_mean_ns)
-        return ca->latency_mean_ns < cb->latency_mean_ns ? -1 : 1;
+    double x_cost = cost_in_group(v, a), y_cost = cost_in_group(v, b);
     if (ra == 1 && ca->accuracy.value != cb->accuracy.value)
         return ca->accuracy.value > cb->accuracy.value ? -1 : 1;
-    if (ra == 1 && ca->latency_mean_ns != cb->latency_mean_ns)
-        return ca->latency_mean_ns < cb->latency_mean_ns ? -1 : 1;
+    if (ra < 2 && x_cost != y_cost)
+        return x_cost < y_cost ? -1 : 1;
     return a < b ? -1 : a > b;
 }
 
@@ -104,7 +108,7 @@ static int mark_front(struct jb_view *v, struct jb_group *g)
         const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
         if (!v->cells[g->cells[i]].usable)
             continue;
-        cost[n] = c->latency_mean_ns;
+        cost[n] = jb_cell_cost(c, g->cost);
         value[n] = c->accuracy.value;
         index[n++] = g->cells[i];
     }
@@ -130,7 +134,7 @@ static void find_answer(struct jb_view *v, struct jb_group *g)
         size_t k = g->cells[i];
         if (cells[k].accuracy.value < cells[g->best].accuracy.value - JB_ANSWER_WITHIN - 1e-12)
             continue;
-        if (g->answer == JB_NO_CELL || cells[k].latency_mean_ns < cells[g->answer].latency_mean_ns)
+        if (g->answer == JB_NO_CELL || jb_cell_cost(&cells[k], g->cost) < jb_cell_cost(&cells[g->answer], g->cost))
             g->answer = k;
     }
     for (size_t i = 0; i < g->n_usable && g->answer != JB_NO_CELL; i++) { // at the same precision, or else the most accurate
@@ -151,10 +155,21 @@ static int fill_group(struct jb_view *v, struct jb_group *g)
     g->cells = malloc((g->n ? g->n : 1) * sizeof *g->cells);
     if (!g->cells)
         return JB_E_NOMEM;
-    for (size_t i = 0; i < v->r->n_cells; i++)
-        if (group_of(v, &v->r->cells[i]) == g)
-            g->cells[n++] = i;
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (group_of(v, c) != g)
+            continue;
+        g->cells[n++] = i;
+        if (c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && c->latency_mean_ns > 0)
+            g->cost = JB_COST_MEAN;
+    }
     g->n = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
+        double cost = jb_cell_cost(c, g->cost);
+        v->cells[g->cells[i]].cost = g->cost;
+        v->cells[g->cells[i]].usable = c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && isfinite(cost) && cost >= 0;
+    }
     int rc = mark_front(v, g);
     if (rc)
         return rc;
@@ -186,7 +201,6 @@ static void look_at_cells(struct jb_view *v)
     bool one_reason = true;
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
-        v->cells[i].usable = c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && isfinite(c->latency_mean_ns) && c->latency_mean_ns > 0;
         if ((unsigned)c->status < 4)
             v->n_by_status[c->status]++;
         v->energy |= jb_cell_has_energy(c);
@@ -200,6 +214,18 @@ static void look_at_cells(struct jb_view *v)
     }
     if (!one_reason || v->energy)
         v->no_energy_reason = NULL;
+}
+
+// Groups with more to choose from come first; the order of the plan decides between equals.
+static void sort_groups(struct jb_view *v)
+{
+    for (size_t i = 1; i < v->n_groups; i++) {
+        struct jb_group g = v->groups[i];
+        size_t k = i;
+        for (; k > 0 && v->groups[k - 1].n_usable < g.n_usable; k--)
+            v->groups[k] = v->groups[k - 1];
+        v->groups[k] = g;
+    }
 }
 
 int jb_view_open(struct jb_view *v, const struct jb_result *r, struct jb_err *err)
@@ -218,6 +244,8 @@ int jb_view_open(struct jb_view *v, const struct jb_result *r, struct jb_err *er
     }
     for (size_t i = 0; i < v->n_groups && !rc; i++)
         rc = fill_group(v, &v->groups[i]);
+    if (!rc)
+        sort_groups(v);
     if (!rc)
         return JB_OK;
     jb_view_close(v);

@@ -19,12 +19,15 @@ struct jb_group {
     size_t *cells, n;           // indices in table order: front by rising latency, other valid ones by falling accuracy, the rest
     size_t n_front, n_usable;   // of these, from the start
     size_t best, answer, full;  // most accurate; cheapest within JB_ANSWER_WITHIN; final exit of the answer's model at its precision; or JB_NO_CELL
+    enum jb_cost cost;          // what ranks them: mean latency, or MACs where no cell has a latency (an accuracy pass alone)
+    char short_note[64];        // the note up to its first ':' or ';', sanitised; "" without one
     char label[160];            // "fashion, single-stream" and threads or streams where they are not 1; sanitised to one line
 };
 
 struct jb_view_cell {
-    bool usable; // valid, with an accuracy and a mean latency
-    bool front;  // on the Pareto front of accuracy and mean latency of its group
+    bool usable; // valid, with an accuracy and the cost of its group
+    bool front;  // on the Pareto front of accuracy and that cost
+    enum jb_cost cost; // of its group
     const struct jb_result_hull *hull_macs, *hull_latency; // against static+fixed, or NULL
     const struct jb_result_hull *full_macs, *full_latency; // against the full network, or NULL
 };

@@ -67,7 +67,7 @@ static void ratio_text(char out[64], double full, double cost, const char *what)
 
 static void say_group(const struct jb_view *v, const struct jb_group *g, jb_sentence_fn say, void *user)
 {
-    char percent[24], ns[24], times[64], macs[64];
+    char percent[24], ns[32], times[64], macs[64];
     struct jb_str b = {0};
     if (g->answer == JB_NO_CELL) {
         jb_str_addf(&b, "%s: no valid setting was measured.", g->label);
@@ -77,14 +77,19 @@ static void say_group(const struct jb_view *v, const struct jb_group *g, jb_sent
     }
     const struct jb_result_cell *c = &v->r->cells[g->answer];
     jb_fmt_percent(percent, c->accuracy.value);
-    jb_fmt_ns(ns, c->latency_mean_ns);
+    if (g->cost == JB_COST_MEAN) {
+        jb_fmt_ns(ns, c->latency_mean_ns);
+    } else {
+        jb_fmt_count(ns, c->macs_mean);
+        strcat(ns, " MACs");
+    }
     jb_str_addf(&b, "%s: the cheapest setting within %.1f points of the best is %s: %s at %s a %s", g->label, JB_ANSWER_WITHIN * 100, jb_text(c->label, "?"), percent,
         ns, g->unit);
     if (g->full != JB_NO_CELL && g->full != g->answer) {
         const struct jb_result_cell *f = &v->r->cells[g->full];
         ratio_text(times, f->latency_mean_ns, c->latency_mean_ns, "time");
         ratio_text(macs, f->macs_mean, c->macs_mean, "arithmetic");
-        jb_str_addf(&b, ", %s%s%s than the full network", times, macs[0] ? " and " : "", macs);
+        jb_str_addf(&b, ", %s%s%s than the full network", times, times[0] && macs[0] ? " and " : "", macs);
     } else if (g->full == g->answer) {
         jb_str_add(&b, "; it is a full network: adapting does not pay here");
     }

@@ -31,9 +31,9 @@ static int read_text(struct build *b, const char *key, const char **out)
 {
     size_t n = 0;
     *out = "";
-    int rc = jb_gguf_str(b->g, key, out, &n, b->err);
-    if (rc == JB_E_NOT_FOUND)
+    if (!jb_gguf_find_key(b->g, key))
         return JB_OK;
+    int rc = jb_gguf_str(b->g, key, out, &n, b->err);
     if (!rc && !jb_utf8_text(*out, n))
         return jb_fail(b->err, JB_E_INVALID, "%s: key \"%s\" is not valid UTF-8", jb_gguf_name(b->g), key);
     return rc;
@@ -186,13 +186,11 @@ static int read_temperature(struct build *b, const struct jb_gguf *head, uint32_
 {
     double t = 1.0;
     const char *key = stage_key(b, stage, "temperature");
-    int rc = JB_E_NOT_FOUND;
-    if (b->exits)
+    int rc = JB_OK;
+    if (b->exits && jb_gguf_find_key(b->exits, key))
         rc = jb_gguf_f64(b->exits, key, &t, b->err);
-    if (rc == JB_E_NOT_FOUND && head == b->g)
+    else if (head == b->g && jb_gguf_find_key(b->g, key)) // a replaced head does not inherit its predecessor's temperature
         rc = jb_gguf_f64(b->g, key, &t, b->err);
-    if (rc == JB_E_NOT_FOUND)
-        rc = JB_OK;
     if (!rc && !(t >= 1e-3 && t <= 1e3))
         return jb_fail(b->err, JB_E_INVALID, "%s: key \"%s\" is %g (0.001 to 1000 can be)", jb_gguf_name(b->g), key, t);
     b->info->stages[stage].temperature = t;
@@ -255,9 +253,9 @@ static int read_range(struct build *b, const struct jb_gguf *g, size_t i)
 static int read_ranges(struct build *b, const struct jb_gguf *g)
 {
     size_t n = 0;
-    int rc = jb_gguf_array(g, "jb.range.names", NULL, &n, b->err);
-    if (rc == JB_E_NOT_FOUND)
+    if (!jb_gguf_find_key(g, "jb.range.names"))
         return JB_OK; // no ranges: f32 alone
+    int rc = jb_gguf_array(g, "jb.range.names", NULL, &n, b->err);
     if (!rc)
         rc = read_count(b, g, "jb.range.min", n);
     if (!rc)

@@ -3,7 +3,8 @@
 //
 // Layout. Activations are NHWC planes with a halo: `jb_plane.data` points at pixel (0, 0), `pad` further pixels stand around it on each side,
 // filled by the owner with the value that stands for zero (0.0f, or the zero point). A convolution therefore never tests borders, and sees the
-// kw * in_c values of one kernel row as one contiguous run. Kernels may READ up to JB_PLANE_SLACK bytes past the last value of a plane; they
+// kw * in_c values of one kernel row as one contiguous run. Tiers rely on the value, too: kernel rows that lie in a halo of zeros
+// may be left out. Kernels may READ up to JB_PLANE_SLACK bytes past the last value of a plane; they
 // never write outside the interior.
 // Weights come as OHWI (out_c, kh, kw, in_c / groups), row major, and are packed once by the table's own pack functions: the packed layout is
 // private to a tier and its block sizes travel in the table.

@@ -73,7 +73,7 @@ static void refused(struct file *f, int code, const char *reason)
 static void test_round_trip(void **state)
 {
     struct jb_gguf_writer *w;
-    struct jb_gguf *g;
+    struct jb_gguf *g = NULL;
     struct jb_err err = { 0 };
     const char *texts[3] = { "one", "", "dr\xc3\xa9i" };
     uint32_t numbers[2] = { 7, 4000000000u };

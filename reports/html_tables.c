@@ -195,6 +195,12 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
     jb_str_add(b, "</tr>\n");
 }
 
+static void left_out(struct jb_str *b, size_t n)
+{
+    if (n > JB_MAX_ROWS)
+        jb_str_addf(b, "<p class=\"sub\">%zu more rows stand in results.csv.</p>\n", n - JB_MAX_ROWS);
+}
+
 void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
 {
     if (!g->n_usable) {
@@ -219,9 +225,10 @@ void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb
     if (v->energy)
         jb_str_add(b, "<th>energy, gross</th>");
     jb_str_add(b, "<th>per second</th><th>model</th></tr></thead><tbody>\n");
-    for (size_t i = 0; i < g->n_usable; i++)
+    for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
     jb_str_add(b, "</tbody></table></div></div>\n");
+    left_out(b, g->n_usable);
 }
 
 void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
@@ -231,9 +238,12 @@ void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
     jb_str_add(b, "<h3>Modelled energy: relative, not measured</h3>\n<p class=\"sub\">The full f32 network is 1. Computed from operations and bytes; good for ranking only, and never "
                   "mixed with measured figures.</p>\n<div><div class=\"scroll tall modelled\"><table class=\"s modelled\"><thead><tr><th>setting</th><th>relative</th><th>microjoules</th>"
                   "<th class=\"l\">model</th><th class=\"l\">why modelled</th></tr></thead><tbody>\n");
+    size_t rows = 0;
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
         for (size_t k = 0; k < c->n_modelled && v->cells[i].usable; k++) {
+            if (rows++ >= JB_MAX_ROWS)
+                continue;
             const struct jb_result_modelled *m = &c->modelled[k];
             jb_str_add(b, "<tr><td>");
             jb_html_text(b, c->label, "?");
@@ -250,6 +260,7 @@ void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
         }
     }
     jb_str_add(b, "</tbody></table></div></div>\n");
+    left_out(b, rows);
 }
 
 // Overthinking belongs to a model at a precision; every cell of it carries the same figures.
@@ -296,9 +307,10 @@ void jb_html_not_valid(struct jb_str *b, const struct jb_view *v)
         return;
     jb_str_add(b, "<h3>Not valid</h3>\n<p class=\"sub\">These settings take no part in fronts, hulls or the answer.</p>\n<div class=\"scroll\"><table><thead><tr><th>setting</th>"
                   "<th class=\"l\">status</th><th class=\"l\">what failed, and what to do</th></tr></thead><tbody>\n");
+    size_t rows = 0;
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
-        if (c->status == JB_CELL_VALID)
+        if (c->status == JB_CELL_VALID || ++rows > JB_MAX_ROWS)
             continue;
         jb_str_add(b, "<tr><td>");
         jb_html_text(b, c->label, "?");
@@ -307,4 +319,5 @@ void jb_html_not_valid(struct jb_str *b, const struct jb_view *v)
         jb_str_add(b, "</td></tr>\n");
     }
     jb_str_add(b, "</tbody></table></div>\n");
+    left_out(b, rows);
 }

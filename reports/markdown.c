@@ -66,8 +66,10 @@ static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_
     }
     jb_str_addf(b, "| | setting | accuracy, 95 %% | points | mean | p99 | MACs | fewer MACs than the hull |%s\n", v->energy ? " energy |" : "");
     jb_str_addf(b, "|---|---|---:|---:|---:|---:|---:|---:|%s\n", v->energy ? "---:|" : "");
-    for (size_t i = 0; i < g->n_usable; i++)
+    for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
+    if (g->n_usable > JB_MAX_ROWS)
+        jb_str_addf(b, "\n%zu more rows stand in results.csv.\n", g->n_usable - JB_MAX_ROWS);
 }
 
 static void modelled(struct jb_str *b, const struct jb_view *v)

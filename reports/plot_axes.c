@@ -58,7 +58,7 @@ void jb_axis_range_accuracy(struct jb_canvas *c, double lo, double best)
 {
     double span = best - lo < 0.01 ? 0.01 : best - lo;
     c->y0 = (best - span) * 100 - span * 5;
-    c->y1 = best * 100 + span * 9;
+    c->y1 = best * 100 + span * 14;
     if (c->y0 < 0)
         c->y0 = 0;
 }
@@ -79,38 +79,54 @@ void jb_axis_accuracy(struct jb_canvas *c)
     }
 }
 
-static void log_ticks(struct jb_canvas *c, void (*format)(char out[24], double))
+// "20.0 us" -> "20 us": a tick is a round number.
+static void put_tick(struct jb_canvas *c, void (*format)(char out[24], double), double x)
 {
-    static const double MANTISSA[] = {1, 2, 5};
     char text[24];
-    double decades = log10(c->x1 / c->x0);
+    format(text, x);
+    char *dot = strchr(text, '.'), *end = dot ? dot + 1 + strspn(dot + 1, "0") : NULL;
+    if (dot && (*end == ' ' || !*end))
+        memmove(dot, end, strlen(end) + 1);
+    jb_canvas_xtick(c, x, text);
+}
+
+static int log_ticks(struct jb_canvas *c, void (*format)(char out[24], double), const double *mantissa, int n, bool draw)
+{
+    int count = 0;
     for (int e = (int)floor(log10(c->x0)); e <= (int)ceil(log10(c->x1)); e++) {
-        for (int k = 0; k < 3; k++) {
-            double x = MANTISSA[k] * pow(10, e);
-            bool fits = decades < 2 ? true : decades < 3.2 ? k != 1 : k == 0;
-            if (x < c->x0 || x > c->x1 || !fits)
+        for (int k = 0; k < n; k++) {
+            double x = mantissa[k] * pow(10, e);
+            if (x < c->x0 || x > c->x1)
                 continue;
-            format(text, x);
-            char *dot = strstr(text, ".00 ");  // "20.0 us" -> "20 us"
-            if (!dot)
-                dot = strstr(text, ".0 ");
-            if (dot)
-                memmove(dot, strchr(dot, ' '), strlen(strchr(dot, ' ')) + 1);
-            jb_canvas_xtick(c, x, text);
+            if (draw)
+                put_tick(c, format, x);
+            count++;
         }
+    }
+    return count;
+}
+
+// The densest of these that does not crowd: at most seven ticks.
+static void log_axis(struct jb_canvas *c, void (*format)(char out[24], double))
+{
+    static const struct { double mantissa[6]; int n; } SETS[] = {{{1, 1.5, 2, 3, 5, 7}, 6}, {{1, 2, 5}, 3}, {{1, 5}, 2}, {{1}, 1}};
+    for (int i = 0; i < 4; i++) {
+        if (i < 3 && log_ticks(c, format, SETS[i].mantissa, SETS[i].n, false) > 7)
+            continue;
+        log_ticks(c, format, SETS[i].mantissa, SETS[i].n, true);
+        return;
     }
 }
 
 void jb_axis_x(struct jb_canvas *c, void (*format)(char out[24], double), const char *label, bool phone)
 {
-    char text[24], full[120];
+    char full[120];
     if (c->log_x) {
-        log_ticks(c, format);
+        log_axis(c, format);
     } else {
         double step = nice_step(c->x1 - c->x0, phone ? 4 : 6);
         for (double x = ceil(c->x0 / step) * step; x <= c->x1; x += step) {
-            format(text, x);
-            jb_canvas_xtick(c, x, text);
+            put_tick(c, format, x);
         }
     }
     snprintf(full, sizeof full, "%s%s", label, c->log_x ? ", log scale" : "");

@@ -27,6 +27,11 @@ static double depth(const struct jb_result_cell *c)
 
 static bool has_bar(const struct jb_result_cell *c) { return jb_cell_is_adaptive(c) && c->n_exits > 1 && isfinite(depth(c)); }
 
+static bool comes_before(const struct jb_result_cell *a, const struct jb_result_cell *b)
+{
+    return depth(a) != depth(b) ? depth(a) < depth(b) : a->threshold < b->threshold;
+}
+
 // Adds the settings of one series, shallow first.
 static size_t add_series(const struct jb_view *v, const struct jb_group *g, const struct jb_result_cell *of, struct jb_exit_row *out, size_t n, size_t max)
 {
@@ -36,7 +41,7 @@ static size_t add_series(const struct jb_view *v, const struct jb_group *g, cons
         if (!has_bar(c) || !in_series(c, of))
             continue;
         size_t k = n++;
-        for (; k > from && depth(&v->r->cells[out[k - 1].cell]) > depth(c); k--)
+        for (; k > from && comes_before(c, &v->r->cells[out[k - 1].cell]); k--)
             out[k] = out[k - 1];
         out[k] = (struct jb_exit_row){g->cells[i], false};
     }

@@ -138,6 +138,8 @@ static void ranges(struct scene *s)
         s->c->y1 += (s->c->y1 - s->c->y0) * 0.12;
 }
 
+static void relative_text(char out[24], double v) { snprintf(out, 24, "%.3g", v); }
+
 static void cost_text(char out[24], enum jb_cost kind, double cost)
 {
     if (kind == JB_COST_MACS)
@@ -424,7 +426,7 @@ static void axes(struct scene *s)
     static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "energy (gross)", "MODELLED energy, full f32 network = 1"};
     char label[120];
     struct jb_str note = {0};
-    void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, jb_fmt_count};
+    void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, relative_text};
     snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
     jb_str_add(&note, "accuracy");
     if (s->g->short_note[0])

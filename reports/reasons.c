@@ -23,6 +23,7 @@ static const struct { const char *path; enum cause cause; const char *why; } STA
     {"throughput_per_s", MEASURED, "no performance pass"},
     {"regret_macs", MEASURED, "no full-depth recording, so no oracle"},
     {"overthinking.*", MEASURED, "no full-depth recording"},
+    {"quality[].*", MEASURED, "no interval was computed"},
     {"exits[].accuracy", MEASURED, "no sample left at this exit"},
     {"exits[].latency_mean_ns", MEASURED, "no query left at this exit"},
     {"tokens", LATER, "unit is query, not token"},

@@ -157,7 +157,7 @@ static int fill_group(struct jb_view *v, struct jb_group *g)
         return JB_E_NOMEM;
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
-        if (group_of(v, c) != g)
+        if (v->cells[i].home != (size_t)(g - v->groups))
             continue;
         g->cells[n++] = i;
         if (c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && c->latency_mean_ns > 0)
@@ -239,8 +239,11 @@ int jb_view_open(struct jb_view *v, const struct jb_result *r, struct jb_err *er
     if (!rc) {
         look_at_cells(v);
         link_hull(v);
-        for (size_t i = 0; i < r->n_cells; i++)
-            group_of(v, &r->cells[i])->n++;
+        for (size_t i = 0; i < r->n_cells; i++) {
+            struct jb_group *g = group_of(v, &r->cells[i]);
+            v->cells[i].home = (size_t)(g - v->groups);
+            g->n++;
+        }
     }
     for (size_t i = 0; i < v->n_groups && !rc; i++)
         rc = fill_group(v, &v->groups[i]);

@@ -8,6 +8,7 @@
 #include "reports/result.h"
 
 #define JB_NO_CELL SIZE_MAX
+#define JB_MAX_ROWS 1000 // of one table in Markdown and HTML; the CSV has all
 #define JB_ANSWER_WITHIN 0.005 // the answer: the cheapest setting within this accuracy of the best
 
 enum jb_cost { JB_COST_MEAN, JB_COST_P99, JB_COST_MACS, JB_COST_ENERGY, JB_COST_MODELLED, JB_COST_COUNT };
@@ -28,6 +29,7 @@ struct jb_view_cell {
     bool usable; // valid, with an accuracy and the cost of its group
     bool front;  // on the Pareto front of accuracy and that cost
     enum jb_cost cost; // of its group
+    size_t home;       // its group, in the order of first sight (groups are sorted later)
     const struct jb_result_hull *hull_macs, *hull_latency; // against static+fixed, or NULL
     const struct jb_result_hull *full_macs, *full_latency; // against the full network, or NULL
 };

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "cli/output.h"
 #include "cli/reporting.h"
+#include "cli/table.h"
 #include "harness/sweep.h"
 
 struct opts { const char *output; bool json; struct cli_report_opts report; };
@@ -34,19 +35,26 @@ static int load(const char *dir, struct jb_result **out, struct jb_err *err)
     return rc < 0 ? rc : jb_result_read(out, path, err);
 }
 
-static int write_and_show(const struct cli *c, const struct opts *o, struct jb_result **r, size_t n, const char *dir)
+static int write_and_show(const struct cli *c, const struct opts *o, struct jb_result **r, const struct cli_list *dirs, const char *dir)
 {
+    size_t n = dirs->n;
     struct jb_err err = { 0 };
     int rc = cli_reports_write((const struct jb_result *const *)r, n, dir, &o->report, &err);
-    for (size_t i = 0; i < n && rc == JB_OK && !o->json; i++)
+    for (size_t i = 0; i < n && rc == JB_OK && !o->json; i++) {
+        if (n > 1) {
+            printf("%s", i ? "\n" : "");
+            cli_print_safe(dirs->item[i]);
+            printf(":\n");
+        }
         rc = cli_reports_summary(c, r[i], &err);
+    }
     if (rc < 0)
         return cli_fail(&err);
-    for (size_t i = 0; i < n && o->json; i++)
-        cli_print_result_json(r[i]);
-    if (!o->json)
-        printf("\nreport: %s/report.html\n", dir);
     int exit_code = JB_EXIT_OK;
+    if (o->json)
+        exit_code = cli_print_results_json((const struct jb_result *const *)r, n);
+    else
+        printf("\nreport: %s/report.html\n", dir);
     for (size_t i = 0; i < n; i++)
         if (cli_reports_judge(r[i], o->json) != JB_EXIT_OK)
             exit_code = JB_EXIT_CELL;
@@ -71,7 +79,7 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     const char *dir = o->output ? o->output : args->item[0];
     if (rc == JB_OK && o->output)
         rc = jb_make_dirs(dir, &err);
-    int exit_code = rc < 0 ? cli_fail(&err) : write_and_show(c, o, r, n, dir);
+    int exit_code = rc < 0 ? cli_fail(&err) : write_and_show(c, o, r, args, dir);
     for (size_t i = 0; i < n; i++)
         jb_result_close(r[i]);
     free(r);

@@ -143,7 +143,7 @@ static void print_memory(const struct jb_result_cell *cell)
 static int show(const struct jb_result *r, bool json)
 {
     if (json)
-        cli_print_result_json(r);
+        cli_print_results_json(&r, 1);
     for (size_t i = 0; i < r->n_cells && !json; i++) {
         const struct jb_result_cell *cell = &r->cells[i];
         cli_print_safe(cell->label ? cell->label : "?");

@@ -25,10 +25,13 @@ static int texts(struct jb_result *r, const cJSON *run, const char *key, struct 
     return 0;
 }
 
-static const char *text_of(struct jb_result *r, const cJSON *o, const char *key)
+// NULL: the line has none. Memory running out is told by *ok.
+static const char *text_of(struct jb_result *r, const cJSON *o, const char *key, bool *ok)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsString(v) ? jb_result_str(r, v->valuestring) : NULL;
+    const char *text = cJSON_IsString(v) ? jb_result_str(r, v->valuestring) : NULL;
+    *ok &= text || !cJSON_IsString(v);
+    return text;
 }
 
 static double number_text(const cJSON *run, const char *key)
@@ -41,14 +44,17 @@ static int build_head(struct jb_build *b)
 {
     struct jb_result *r = b->r;
     const cJSON *run = b->rec->run, *settings = cJSON_GetObjectItemCaseSensitive(run, "settings");
-    r->name = text_of(r, run, "name");
+    bool ok = true;
+    r->name = text_of(r, run, "name", &ok);
     r->started = jb_result_str(r, b->rec->started);
     r->finished = b->rec->finished[0] ? jb_result_str(r, b->rec->finished) : NULL;
-    r->joulebench_version = text_of(r, run, "version");
-    r->git = text_of(r, run, "git");
-    r->compiler = text_of(r, run, "compiler");
+    r->joulebench_version = text_of(r, run, "version", &ok);
+    r->git = text_of(r, run, "git", &ok);
+    r->compiler = text_of(r, run, "compiler", &ok);
     r->complete = b->rec->complete;
-    int rc = texts(r, run, "environment", &r->environment, &r->n_environment);
+    ok &= r->started && (r->finished || !b->rec->finished[0]);
+    int rc = ok ? 0 : JB_E_NOMEM;
+    if (!rc) rc = texts(r, run, "environment", &r->environment, &r->n_environment);
     if (!rc) rc = texts(r, run, "kernels", &r->kernels, &r->n_kernels);
     if (!rc) rc = texts(r, run, "libraries", &r->libraries, &r->n_libraries);
     if (!rc) rc = texts(r, run, "hashes", &r->hashes, &r->n_hashes);

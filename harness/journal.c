@@ -51,8 +51,8 @@ static bool starts(const char *at, const char *end, const char *text)
     return (size_t)(end - at) >= n && !memcmp(at, text, n);
 }
 
-// Takes one line (without its newline) apart. 0: good, and *body is its text; else why it is bad.
-static const char *split_line(const char *at, const char *end, uint64_t want_n, const char before[JB_HASH_HEX], const char **body, size_t *n_body, char hex[JB_HASH_HEX])
+// Takes one line (without its newline) apart. NULL: good, and *body is its text, hex its checksum; else why it is bad. Memory that runs out is no torn line: *rc.
+static const char *split_line(const char *at, const char *end, uint64_t want_n, const char before[JB_HASH_HEX], const char **body, size_t *n_body, char hex[JB_HASH_HEX], int *rc)
 {
     if (!starts(at, end, "{\"n\":")) return "does not start with {\"n\":";
     at += 5;
@@ -70,7 +70,7 @@ static const char *split_line(const char *at, const char *end, uint64_t want_n, 
     if (at >= end - 1) return "is empty";
     *body = at;
     *n_body = (size_t)(end - 1 - at);
-    if (chain(before, n, *body, *n_body, hex)) return "could not be hashed";
+    if ((*rc = chain(before, n, *body, *n_body, hex))) return "could not be hashed";
     return memcmp(hex, sum, JB_HASH_HEX - 1) ? "does not match its checksum" : NULL;
 }
 
@@ -101,13 +101,14 @@ int jb_journal_scan(const char *name, const char *text, size_t n_bytes, jb_journ
         const char *body, *why = "has no end", *stop = newline ? newline : end;
         size_t n_body;
         char hex[JB_HASH_HEX];
-        if (newline) why = stop == at ? "is empty" : stop - at > JB_JOURNAL_MAX_LINE ? "is too long" : split_line(at, stop, n, last, &body, &n_body, hex);
+        int rc = 0;
+        if (newline) why = stop == at ? "is empty" : stop - at > JB_JOURNAL_MAX_LINE ? "is too long" : split_line(at, stop, n, last, &body, &n_body, hex, &rc);
+        if (rc) return jb_fail(err, rc, "%s:%" PRIu64 ": the line could not be hashed", name, n + 1);
         if (why) {
             if (!newline || newline + 1 == end) return 0; // a torn end
             return jb_fail(err, JB_E_INVALID, "%s:%" PRIu64 ": the line %s, and more lines follow: the journal is damaged", name, n + 1, why);
         }
-        int rc = give_line(name, n, body, n_body, fn, user, err);
-        if (rc) return rc;
+        if ((rc = give_line(name, n, body, n_body, fn, user, err))) return rc;
         memcpy(last, hex, JB_HASH_HEX);
         *n_lines = ++n;
         at = newline + 1;

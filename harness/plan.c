@@ -78,7 +78,8 @@ const char *jb_plan_name(const struct jb_plan *p) { return p->name; }
 static cJSON *set_value(const char *text)
 {
     struct jb_json_doc doc = { 0 };
-    if (jb_json_parse(&doc, "--set", text, strlen(text), NULL)) return cJSON_CreateString(text);
+    int rc = jb_json_parse(&doc, "--set", text, strlen(text), NULL);
+    if (rc) return rc == JB_E_NOMEM ? NULL : cJSON_CreateString(text);
     cJSON *value = cJSON_Duplicate(doc.root, 1);
     jb_json_close(&doc);
     return value;
@@ -118,6 +119,7 @@ static int apply_set(cJSON *root, const struct jb_plan_set *set, struct jb_err *
     if (!value) return jb_fail(err, JB_E_NOMEM, "--set %s", set->key);
     if (put(at, name, value)) {
         cJSON_Delete(value);
+        if (cJSON_IsObject(at)) return jb_fail(err, JB_E_NOMEM, "--set %s", set->key);
         return jb_fail(err, JB_E_USAGE, "--set %s: the plan has no \"%s\" there", set->key, name);
     }
     return 0;

@@ -62,12 +62,7 @@ static int numbers(const struct jb_plan *p, const cJSON *o, const char *key, dou
 
 // ---- workloads ----
 
-static char *value_text(const cJSON *v)
-{
-    if (cJSON_IsString(v)) return strdup(v->valuestring);
-    if (cJSON_IsNumber(v) || cJSON_IsBool(v)) return cJSON_PrintUnformatted(v);
-    return NULL;
-}
+static char *value_text(const cJSON *v) { return cJSON_IsString(v) ? strdup(v->valuestring) : cJSON_PrintUnformatted(v); }
 
 static int workload_params(const struct jb_plan *p, const cJSON *o, struct jb_plan_workload *w, struct jb_err *err)
 {
@@ -78,8 +73,9 @@ static int workload_params(const struct jb_plan *p, const cJSON *o, struct jb_pl
     if (n > 64) return bad(p, o, "params", "has more than 64 entries", err);
     if (!(w->params = calloc((size_t)n + 1, sizeof *w->params))) return jb_fail(err, JB_E_NOMEM, "plan");
     for (const cJSON *i = params->child; i; i = i->next) {
+        if (!cJSON_IsString(i) && !cJSON_IsNumber(i) && !cJSON_IsBool(i)) return bad(p, params, i->string, "must be a text, a number or true/false", err);
         char *text = value_text(i);
-        if (!text) return bad(p, params, i->string, "must be a text, a number or true/false", err);
+        if (!text) return jb_fail(err, JB_E_NOMEM, "plan");
         w->params[w->n_params++] = (struct jb_workload_param){ .name = i->string, .value = text };
     }
     return 0;

@@ -106,8 +106,7 @@ static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const c
     b->net_uj = net.uj;
     b->net_lower_uj = net.lower_uj;
     b->net_upper_uj = net.upper_uj;
-    if (!c->energy_text) c->energy_text = calloc(1, sizeof *c->energy_text);
-    if (c->energy_text && (!c->energy_text->source[0] || gross.cls == JB_ENERGY_NONE)) *c->energy_text = gross; // a failed window's reason is kept
+    if (!c->energy_text->source[0] || gross.cls == JB_ENERGY_NONE) *c->energy_text = gross; // a failed window's reason is kept
     snprintf(c->net_reason, sizeof c->net_reason, "%s", net.reason);
 }
 
@@ -124,6 +123,7 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
         return jb_fail(err, JB_E_INVALID, "a block of cell \"%s\", which no line before describes, or without a place", id);
     uint64_t end = b.place.offset + b.place.n_bytes;
     if (end > c->raw_end) c->raw_end = end;
+    if (!c->energy_text && !(c->energy_text = calloc(1, sizeof *c->energy_text))) return jb_fail(err, JB_E_NOMEM, "record");
     block_energy(c, &b, line);
     for (uint32_t i = 0; i < c->n_blocks; i++)
         if (c->blocks[i].repetition == b.repetition) {

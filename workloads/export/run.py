@@ -236,12 +236,13 @@ def run_batch(model, engine, images, watch):
     return logits
 
 
-def macs(model):
-    """Cumulative MACs at each exit, heads passed on the way included."""
+def macs(model, alone=False):
+    """Cumulative MACs at each exit, the heads passed on the way included; alone: with that exit's head only."""
     total, marks = 0, []
     shape = {"input": tuple(model.shape)}
     for graph, _, head in model.stages:
         for part in (graph, head or []):
+            trunk = total
             for out, op, inputs, keys in part:
                 h, w, c = shape[inputs[0]]
                 if op in ("conv", "maxpool", "avgpool"):
@@ -258,4 +259,5 @@ def macs(model):
                 shape[out] = (h, w, c)
         if head:
             marks.append(total)
+            total = trunk if alone else total
     return marks

@@ -103,16 +103,18 @@ def ratios(points, right, adaptive_right, adaptive_cost, resamples, seed=1):
     return one(np.full(n, 1 / n)), *np.percentile(drawn, [2.5, 97.5])
 
 
-def against_hull(args, model, precision):
+def against_hull(args, model, precision, test_logits):
     costs = np.array(runner.macs(model), float)
     judged = {}
     for split in ("calibration", "test"):
         images, labels = load(args.images, split)
-        logits = runner.run(model, images, precision)
+        logits = test_logits if split == "test" else runner.run(model, images, precision)
         judged[split] = (confidences(model, logits), (logits.argmax(-1).numpy() == labels).astype(float))
     chosen = calibrate(*judged["calibration"], costs, args.losses)
     confidence, right = judged["test"]
-    points, rows, names = list(costs), list(right), [f"{model.name} exit {k}" for k in range(len(costs))]
+    points = [float(c) for c in runner.macs(model, alone=True)]  # a fixed exit does not run the heads before it
+    full = points[-1]
+    rows, names = list(right), [f"{model.name} exit {k}" for k in range(len(costs))]
     images, labels = load(args.images, "test")
     for path in args.statics:
         other = runner.Model(path)
@@ -130,7 +132,7 @@ def against_hull(args, model, precision):
         r, lo, hi = ratios(points, rows, a, c, args.resamples)
         share = " ".join(f"{100 * (where == k).mean():.0f}" for k in range(len(costs)))
         print(f"  {loss:12.2f} | {threshold:9.3f} | {100 * a.mean():8.2f} | {100 * (a.mean() - right[-1].mean()):+.2f} | {c.mean() / 1e6:9.3f} | "
-              f"{costs[-1] / c.mean():15.2f} | {r:.2f} [{lo:.2f}, {hi:.2f}] | {share}")
+              f"{full / c.mean():15.2f} | {r:.2f} [{lo:.2f}, {hi:.2f}] | {share}")
 
 
 def main():
@@ -147,10 +149,10 @@ def main():
     model = runner.Model(args.model)
     images, labels = load(args.images, "test")
     logits = runner.run(model, images, args.precision)
-    for k, (z, cost) in enumerate(zip(logits, runner.macs(model))):
-        print(f"{model.name} {args.precision} exit {k}: {cost / 1e6:.3f} MMAC, {100 * (z.argmax(-1).numpy() == labels).mean():.2f} % of {len(labels)} (own split)")
+    for k, (z, alone, cost) in enumerate(zip(logits, runner.macs(model, alone=True), runner.macs(model))):
+        print(f"{model.name} {args.precision} exit {k}: {alone / 1e6:.3f} MMAC alone, {cost / 1e6:.3f} with the heads before it, {100 * (z.argmax(-1).numpy() == labels).mean():.2f} % of {len(labels)} (own split)")
     if args.statics:
-        against_hull(args, model, args.precision)
+        against_hull(args, model, args.precision, logits)
     if args.dump:
         n, same, accuracy = compare(args.dump, logits.numpy(), labels)
         print(f"{args.dump}: {n} rows, accuracy {100 * accuracy:.2f} %, {100 * same:.3f} % of the predictions are PyTorch's")

@@ -47,9 +47,10 @@ static int list(int fd, const char *parent, struct entries *out)
     }
     for (struct dirent *d = readdir(dir); d && out->n < MAX_ENTRIES; d = readdir(dir)) {
         struct stat st;
-        if (!is_child(d->d_name, parent) || strlen(d->d_name) >= sizeof out->name[0]) continue;
+        size_t n = strlen(d->d_name);
+        if (!is_child(d->d_name, parent) || n >= sizeof out->name[0]) continue;
         if (fstatat(dirfd(dir), d->d_name, &st, 0) != 0 || !S_ISDIR(st.st_mode)) continue;
-        snprintf(out->name[out->n++], sizeof out->name[0], "%s", d->d_name);
+        memcpy(out->name[out->n++], d->d_name, n + 1);
     }
     closedir(dir);
     qsort(out->name, out->n, sizeof out->name[0], by_length_then_text);

@@ -283,7 +283,7 @@ static void replay_equals_live(void **state)
     struct jb_rng rng;
     jb_rng_seed(&rng, 3);
     uint32_t refused = 0, compared = 0;
-    for (int trial = 0; trial < 300; trial++) {
+    for (int trial = 0; trial < 100; trial++) {
         struct rig r;
         uint32_t n_stages = 2 + (uint32_t)jb_rng_below(&rng, JB_MAX_STAGES - 1);
         const char *schedule = n_stages < 3 ? "f32" : schedules[jb_rng_below(&rng, N_ELEMENTS(schedules))];

@@ -7,7 +7,7 @@
 #include "early_exit/adaptive.h"
 #include "runtime/synth.h"
 
-#define N_IMAGES 64
+#define N_IMAGES 32
 #define ROWS 8
 
 struct rig {
@@ -112,7 +112,7 @@ static void live_equals_replay(void **state)
     for (size_t s = 0; s < N_ELEMENTS(schedules); s++) {
         struct jb_recording rec;
         record(r, &rec, schedules[s]);
-        for (uint32_t batch = 1; batch <= ROWS; batch *= 2) {
+        for (uint32_t batch = 1; batch <= ROWS; batch *= ROWS) {
             for (size_t m = 0; m < N_ELEMENTS(measures); m++) {
                 struct jb_policy p = unit_threshold_policy(measures[m], median_confidence(&rec, measures[m]), rec.n_exits);
                 uint32_t early = compare(r, &rec, &p, batch);

@@ -136,6 +136,35 @@ static void refusals(void **state)
     }
 }
 
+// Damaged traces: an answer or an error that names the file, never more.
+static void damaged_traces(void **state)
+{
+    (void)state;
+    static const char odd[] = "0123456789,#!- \n\r\xff\0pazk";
+    struct jb_rng rng;
+    char good[2048], text[2048];
+    uint32_t parsed = 0;
+    size_t n_good = (size_t)snprintf(good, sizeof good, "%s%s", header, plain);
+    jb_rng_seed(&rng, 8);
+    for (int trial = 0; trial < 20000; trial++) {
+        struct jb_trace t;
+        struct jb_err err = {0};
+        size_t n = jb_rng_below(&rng, 4) ? n_good : jb_rng_below(&rng, n_good);
+        memcpy(text, good, n_good);
+        for (uint64_t k = jb_rng_below(&rng, 4); k > 0; k--) text[jb_rng_below(&rng, n_good)] = odd[jb_rng_below(&rng, sizeof odd)];
+        char *exact = malloc(n ? n : 1); // so that a byte too far is seen
+        assert_non_null(exact);
+        memcpy(exact, text, n);
+        int rc = jb_trace_parse(&t, "t.csv", exact, n, 0, &err);
+        free(exact);
+        if (rc == 0) {
+            parsed++;
+            jb_trace_close(&t);
+        } else if (rc != JB_E_INVALID || strncmp(err.detail, "t.csv", 5) != 0) fail_msg("trial %d: %d \"%s\"", trial, rc, err.detail);
+    }
+    assert_true(parsed > 1000 && parsed < 19000);
+}
+
 static void probes(void **state)
 {
     (void)state;
@@ -215,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plays_as_time_goes_by), cmocka_unit_test(wraps_and_gaps),     cmocka_unit_test(refusals),       cmocka_unit_test(probes),
+        cmocka_unit_test(damaged_traces),
         cmocka_unit_test(auto_takes_the_trace),  cmocka_unit_test(none_is_never_zero), cmocka_unit_test(relative_model),
     };
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);

@@ -15,11 +15,13 @@ struct conv_case {
     int32_t in_h, in_w, in_pad, out_pad;
 };
 
-// Cases 0 .. EVERY - 1 cross all remainders of output channels (five blocks of 16) and pixels; then random ones; then large ones.
+// Cases 0 .. EVERY - 1 cross all remainders of output channels (five blocks of 16) and pixels; then random ones; then fully connected
+// layers, whose one pixel takes its own path; then the layers below.
 #define CHANNELS 80
 #define PIXELS 30
 #define EVERY (CHANNELS * PIXELS)
 #define RANDOM 900
+#define CONNECTED 240
 
 static const int32_t kernels_hw[][2] = { { 1, 1 }, { 3, 3 }, { 5, 5 }, { 4, 4 }, { 7, 7 }, { 1, 3 }, { 3, 1 }, { 2, 2 } };
 
@@ -87,8 +89,11 @@ static bool pick_case(struct jb_fixture *f, struct conv_case *c, size_t i)
                                       .pad_h = (int32_t)k / 2, .pad_w = (int32_t)k / 2, .groups = 1, .out_h = pixels / w, .out_w = w };
     } else if (i < EVERY + RANDOM) {
         random_geom(f, c, i - EVERY);
-    } else if (i < EVERY + RANDOM + COUNT(layers)) {
-        of_layer(c, &layers[i - EVERY - RANDOM]);
+    } else if (i < EVERY + RANDOM + CONNECTED) {
+        int32_t in_c = i % 4 == 0 ? jb_between(f, 1, 700) : 4 * jb_between(f, 1, 175);
+        c->g = (struct jb_conv_geom){ in_c, jb_between(f, 1, 100), 1, 1, 1, 1, 0, 0, 1, 1, 1 };
+    } else if (i < EVERY + RANDOM + CONNECTED + COUNT(layers)) {
+        of_layer(c, &layers[i - EVERY - RANDOM - CONNECTED]);
         return true;
     } else {
         return false;

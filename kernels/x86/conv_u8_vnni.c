@@ -11,6 +11,7 @@ INLINE vx x_load(const char *p)
     memcpy(&four, p, 4);
     return vi_set1(four);
 }
+INLINE vw w_from(vi w) { return w; }
 INLINE vw w_load(const char *p) { return vi_load_any(p); }
 // Not the intrinsic: gcc 12 copies the accumulators around it, and spills a 24-accumulator loop to the stack.
 INLINE vacc acc_step(vacc acc, vx x, vw w)

@@ -119,6 +119,18 @@ static void add_step(struct net *n, dnnl_primitive_t p, const dnnl_exec_arg_t *a
     memcpy(s->args, args, (size_t)n_args * sizeof *args);
 }
 
+// The same values in a memory of their own: a fused sum writes where the residual stands, which must not be what the convolution still reads.
+static dnnl_memory_t copied(struct net *n, dnnl_memory_t m)
+{
+    dnnl_memory_t to = memory(n, desc_of(m));
+    dnnl_primitive_desc_t pd;
+    dnnl_primitive_t p;
+    CHECK(dnnl_reorder_primitive_desc_create(&pd, desc_of(m), n->engine, desc_of(to), n->engine, NULL));
+    CHECK(dnnl_primitive_create(&p, pd));
+    add_step(n, p, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, m}, {DNNL_ARG_TO, to}}, 2);
+    return to;
+}
+
 // A memory in the wanted layout: the same one, or behind a reorder that runs in every query (activations) or once (weights).
 static dnnl_memory_t in_layout(struct net *n, dnnl_memory_t m, const dnnl_memory_desc_t *want, bool once)
 {
@@ -229,11 +241,12 @@ static void add_weighted(struct net *n, const struct op *o, struct value *in, st
     const dnnl_memory_desc_t *want = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0);
     if (sum) {
         // The result goes where the residual stands: layouts must agree, only the type's sign may differ.
-        dnnl_memory_desc_t as = *desc_of(sum->mem);
+        dnnl_memory_t residual = sum->mem == src || sum->mem == in->mem ? copied(n, sum->mem) : sum->mem;
+        dnnl_memory_desc_t as = *desc_of(residual);
         as.data_type = want->data_type;
         if (!dnnl_memory_desc_equal(&as, want)) die("residual layout differs", out->name);
         void *data;
-        CHECK(dnnl_memory_get_data_handle(sum->mem, &data));
+        CHECK(dnnl_memory_get_data_handle(residual, &data));
         CHECK(dnnl_memory_create(&out->mem, want, n->engine, data));
     } else out->mem = memory(n, want);
     dnnl_primitive_t prim;

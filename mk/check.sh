@@ -116,7 +116,7 @@ run_part() {
         p=1
     fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    [ "$s" -gt 0 ] && grep -hE '^\[  SKIPPED \] [^0-9]|^  skip|^SKIP' "$log" | sed 's/^/   /'
+    [ "$s" -gt 0 ] && grep -hE '^ *(skip|SKIP) ' "$log" | sed 's/^ */   /'
     printf '   %s  %s%s\n' "$([ "$f" -eq 0 ] && echo ok || echo FAILED)" "${line:+$line, }" "$(seconds_since "$started")"
 }
 

@@ -32,7 +32,8 @@ run_one() {
     { # one write, so that lines of two programs do not mix
         printf '  %-5s %-44s %3d passed%s%s %6s s  %s\n' "$([ "$f" -eq 0 ] && echo ok || echo FAIL)" "$program" "$p" \
             "$([ "$f" -gt 0 ] && printf ' %3d failed' "$f")" "$([ "$s" -gt 0 ] && printf ' %3d skipped' "$s")" "$seconds" "$note"
-        grep '^\[  SKIPPED \]' "$log" | grep -v 'test(s)' | sort -u
+        # A test says why right before it skips: "skipped: ..."
+        awk '/^skipped: / { why = substr($0, 9) } /^\[  SKIPPED \]/ && !/test\(s\)/ && !seen[$4]++ { print "  skip  " $4 ":" (why ? why : " no reason given"); why = "" }' "$log"
         [ "$f" -gt 0 ] && grep -vE '^\[ RUN      \]|^\[       OK \]' "$log" | tail -n 60 | sed 's/^/        | /'
     } >"$program.shown"
     cat "$program.shown"

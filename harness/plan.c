@@ -98,9 +98,10 @@ static cJSON *step(cJSON *at, const char *name)
 static int put(cJSON *at, const char *name, cJSON *value)
 {
     cJSON *old = step(at, name);
-    if (old && cJSON_IsObject(at)) return cJSON_ReplaceItemInObjectCaseSensitive(at, name, value) ? 0 : -1;
-    if (old) return cJSON_ReplaceItemViaPointer(at, old, value) ? 0 : -1;
-    return cJSON_IsObject(at) && cJSON_AddItemToObject(at, name, value) ? 0 : -1;
+    if (old && cJSON_IsArray(at)) return cJSON_ReplaceItemViaPointer(at, old, value) ? 0 : -1;
+    if (!cJSON_IsObject(at)) return -1;
+    cJSON_DeleteItemFromObjectCaseSensitive(at, name); // cJSON's own replacing forgets to check its copy of the name
+    return cJSON_AddItemToObject(at, name, value) ? 0 : -1;
 }
 
 static int apply_set(cJSON *root, const struct jb_plan_set *set, struct jb_err *err)

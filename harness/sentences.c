@@ -123,7 +123,8 @@ static int answer(struct list *l, const struct jb_result_cell *like)
     } else if (!isfinite(c->macs_mean)) {
         jb_str_add(&s, " It runs without a model.");
     } else {
-        jb_str_addf(&s, " It is a %s: here adapting does not pay.", c->role && !strcmp(c->role, "static") ? "static network" : "fixed exit");
+        jb_str_addf(&s, " It is a %s: no adaptive setting that was measured is cheaper and as good, so adapting does not pay here.",
+                    c->role && !strcmp(c->role, "static") ? "static network" : "fixed exit");
     }
     int rc = say(l, "answer", &s);
     jb_str_free(&s);

@@ -104,6 +104,13 @@ static void add_cheaper(struct jb_str *s, const struct jb_result *r, const struc
     jb_str_free(&t);
 }
 
+static bool adaptive_beside(const struct jb_result *r, const struct jb_result_cell *like)
+{
+    for (size_t i = 0; i < r->n_cells; i++)
+        if (valid(&r->cells[i]) && jb_same_conditions(&r->cells[i], like) && r->cells[i].role && !strcmp(r->cells[i].role, "adaptive")) return true;
+    return false;
+}
+
 static int answer(struct list *l, const struct jb_result_cell *like)
 {
     const struct jb_result *r = l->b->r;
@@ -123,8 +130,8 @@ static int answer(struct list *l, const struct jb_result_cell *like)
     } else if (!isfinite(c->macs_mean)) {
         jb_str_add(&s, " It runs without a model.");
     } else {
-        jb_str_addf(&s, " It is a %s: no adaptive setting that was measured is cheaper and as good, so adapting does not pay here.",
-                    c->role && !strcmp(c->role, "static") ? "static network" : "fixed exit");
+        jb_str_addf(&s, " It is a %s%s.", c->role && !strcmp(c->role, "static") ? "static network" : "fixed exit",
+                    adaptive_beside(r, c) ? ": no adaptive setting that was measured is cheaper and as good, so adapting does not pay here" : "; nothing adaptive was measured beside it");
     }
     int rc = say(l, "answer", &s);
     jb_str_free(&s);
@@ -186,6 +193,10 @@ static double cost_at(const struct jb_result *r, const struct jb_result_cell *li
 static void against_one(struct jb_str *s, const struct jb_result *r, const struct jb_result_cell *c, const char *precision)
 {
     double other = cost_at(r, c, precision, true, c->accuracy.value);
+    if (!isfinite(cost_at(r, c, precision, true, -1))) {
+        jb_str_addf(s, "%s was not measured", precision);
+        return;
+    }
     if (!isfinite(other) || !isfinite(c->latency_mean_ns)) {
         jb_str_addf(s, "%s reaches that accuracy at no setting measured", precision);
         return;

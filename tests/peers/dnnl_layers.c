@@ -1,7 +1,7 @@
 // Layer by layer beside oneDNN (Debian's libdnnl-dev, 2.6 API): same shapes, same weights, answers compared, then timed in turns in one
 // process. Built and run as docs/kernels.md says; no part of the product.
-//   OMP_NUM_THREADS=1 taskset -c 0 build/peers/dnnl_layers [seconds a layer]
-// On a CPU with AMX, DNNL_MAX_CPU_ISA=AVX512_CORE_VNNI keeps oneDNN to VNNI.
+//   OMP_NUM_THREADS=1 taskset -c 0 build/peers/dnnl_layers [seconds a layer] [tier]
+// Like with like: DNNL_MAX_CPU_ISA=AVX512_CORE_VNNI where the CPU has AMX; DNNL_MAX_CPU_ISA=AVX2 and tier avx2.
 #include <oneapi/dnnl/dnnl.h>
 
 #include <math.h>
@@ -270,7 +270,12 @@ int main(int argc, char **argv)
     const char *threads = getenv("OMP_NUM_THREADS");
     double seconds = argc > 1 ? atof(argv[1]) : 0.2;
     uint32_t mask = jb_cpu_detect();
+    struct jb_err err;
     int failed = 0;
+    if (argc > 2 && jb_cpu_tier_mask(argv[2], mask, &mask, &err) != JB_OK) {
+        fprintf(stderr, "dnnl_layers: %s\n", err.detail);
+        return 1;
+    }
     if (!threads || strcmp(threads, "1") != 0) {
         fprintf(stderr, "dnnl_layers: set OMP_NUM_THREADS=1: this compares single threads\n");
         return 1;

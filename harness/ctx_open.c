@@ -117,7 +117,9 @@ static int probe_model(struct jb_ctx *c, struct jb_ctx_model *m, struct jb_err *
     const struct jb_model *model = NULL;
     struct jb_session *session = NULL;
     struct jb_session_opts o = { .max_rows = 1, .threads = 1 };
+    const struct jb_ctx_workload *w = m->workload < c->n_workloads ? &c->workloads[m->workload] : NULL;
     int rc = jb_host_model(c->host, m->path, m->exits, &model, why);
+    if (!rc && w && w->w) rc = jb_host_fits(jb_model_info(model), m->path, jb_workload_info(w->w), w->name, why);
     if (!rc) rc = jb_session_open(&session, model, &o, why);
     if (!rc) {
         keep_info(m, jb_model_info(model));

@@ -227,14 +227,20 @@ static int new_lane(struct jb_host *h, const struct jb_model *model, struct jb_h
 
 static bool same_shape(struct jb_shape a, struct jb_shape b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
 
+int jb_host_fits(const struct jb_model_info *info, const char *path, const struct jb_workload_info *work, const char *workload, struct jb_err *err)
+{
+    if (info->row_kind != JB_ROW_IMAGE) return jb_fail(err, JB_E_MISMATCH, "%s: takes token sequences; workload %s gives images", path, workload);
+    if (!same_shape(info->input, work->shape) || info->n_classes < work->n_classes)
+        return jb_fail(err, JB_E_MISMATCH, "%s: takes %dx%dx%d and knows %u classes; workload %s gives %dx%dx%d and %u", path, info->input.h, info->input.w,
+                       info->input.c, info->n_classes, workload, work->shape.h, work->shape.w, work->shape.c, work->n_classes);
+    return 0;
+}
+
 static int check_model(const struct jb_model *m, const struct jb_block_request *r, const struct jb_workload_info *work, struct jb_err *err)
 {
     const struct jb_model_info *info = jb_model_info(m);
     if (r->model_sha256[0] && strcmp(r->model_sha256, info->sha256)) return jb_fail(err, JB_E_MISMATCH, "%s: is not the file that was asked for (another SHA-256)", r->model_path);
-    if (!same_shape(info->input, work->shape) || info->n_classes < work->n_classes)
-        return jb_fail(err, JB_E_MISMATCH, "%s: takes %dx%dx%d and knows %u classes; workload %s gives %dx%dx%d and %u", r->model_path, info->input.h, info->input.w,
-                       info->input.c, info->n_classes, r->workload, work->shape.h, work->shape.w, work->shape.c, work->n_classes);
-    return 0;
+    return jb_host_fits(info, r->model_path, work, r->workload, err);
 }
 
 static int policy_for(const struct jb_block_request *r, uint32_t n_exits, struct jb_policy *out, struct jb_err *err)

@@ -22,6 +22,8 @@ void jb_host_close(struct jb_host *h);
 // Opened once, kept; borrowed from the host.
 int jb_host_workload(struct jb_host *h, const char *preset, const struct jb_request_param *params, uint32_t n_params, struct jb_workload **out, struct jb_err *err);
 int jb_host_model(struct jb_host *h, const char *path, const char *exits_path, const struct jb_model **out, struct jb_err *err);
+// MISMATCH unless the workload's samples are what the model takes. Nothing may be run before this has passed: a kernel reads as many bytes as the model's input has.
+int jb_host_fits(const struct jb_model_info *info, const char *path, const struct jb_workload_info *work, const char *workload, struct jb_err *err);
 // Closes models and sessions (between groups of cells that do not fit in memory together). Workloads stay.
 void jb_host_drop_models(struct jb_host *h);
 

@@ -7,6 +7,7 @@ n=${1:-50} plan=${PLAN:-plans/smoke.json} bin=${JOULEBENCH:-build/joulebench} ma
 RANDOM=${SEED:-$$}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+trap 'echo "kill9: line $LINENO failed"' ERR
 
 sweep() { "$bin" sweep "$plan" -o "$1" --resume --no-plots >"$dir/log" 2>&1; }
 cells() { sed -n 's/.*"kind":"cells","ids":\[\([^]]*\)\].*/\1/p;s/.*"ids":\[\([^]]*\)\],"kind":"cells".*/\1/p' "$1/journal.jsonl" | tail -n 1 | tr ',' '\n' | sort; }
@@ -41,7 +42,8 @@ while [ "$killed" -lt "$n" ]; do
             wait $pid 2>/dev/null && status=0 || status=$?
             [ $status -eq 137 ] || { [ $status -eq 0 ] || [ $status -eq 3 ] || fail "ended with $status before it could be killed"; done=1; break; }
             killed=$((killed + 1))
-            have=$(blocks "$run" 2>/dev/null | wc -l)
+            have=0 # killed before there was a journal
+            [ ! -s "$run/journal.jsonl" ] || have=$(blocks "$run" | wc -l)
             [ "$have" -ge "$longest" ] || fail "blocks were lost: $have, had $longest"
             longest=$have
         else

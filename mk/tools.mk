@@ -1,6 +1,6 @@
 # Checks of the sources, dependencies, data, and the two commands of the README.
 
-.PHONY: deps bench check-layers check-headers check-docs fashion-data lint
+.PHONY: deps bench bench-run check-layers check-headers check-docs fashion-data lint
 deps:
 	@tools/deps.sh --install $(DEPS)
 
@@ -15,12 +15,14 @@ check-headers:
 check-docs:
 	@tools/check-docs.sh
 
-# Two makes inside: what pkg-config answers changes when the libraries arrive.
+# Makes inside: what the compiler and pkg-config answer (and so where things are built) changes when they are installed.
 PLAN ?= plans/default.json
 OUT ?= $(BUILD)/bench
 bench:
 	@$(MAKE) deps
-	@$(MAKE) build
+	@$(MAKE) bench-run
+
+bench-run: build
 	@rm -rf '$(OUT)'
 	@$(B)/joulebench sweep '$(PLAN)' -o '$(OUT)'
 	@if [ -f '$(OUT)/report.html' ]; then echo "report: $(OUT)/report.html"; else echo "no report was written below $(OUT)" >&2; exit 1; fi

@@ -34,7 +34,7 @@ static double accuracy_seconds(const struct jb_ctx *c)
 static void estimate(const struct jb_ctx *c, struct jb_dry_run *d)
 {
     const struct jb_settings *s = &c->s;
-    double measuring = 0, queries = s->block_ms * 1e-3 / 50e-6;
+    double measuring = 0, queries = s->block_ms * 1e-3 / 15e-6; // a guess, on the high side
     for (size_t i = 0; i < c->n_cells; i++) {
         const struct jb_cell *cell = &c->cells[i];
         jb_str_addf(&d->cells, "%s%s%s\n", cell->label, cell->reason ? "  -- " : "", cell->reason ? cell->reason : "");

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "harness/ctx.h"
 #include "harness/plan_data.h"
+#include "runtime/synth.h"
 #include "tests/oom/countdown.h"
 
 static char *plan_text, *journal_text;
@@ -119,8 +120,54 @@ static void journals(void **state)
     free(text);
 }
 
+// Whole runs, kept in memory: from opening to result. A clock that jumps keeps blocks short.
+struct whole { struct jb_run_opts r; struct jb_sweep_opts o; };
+
+static int run_whole(void *user)
+{
+    struct whole *w = user;
+    struct jb_fake_clock fake = { .step_ns = 200000 };
+    struct jb_sweep_opts o = w->o;
+    struct jb_result *r = NULL;
+    struct jb_err err;
+    o.clock = jb_clock_fake(&fake);
+    int rc = jb_run_one(&w->r, &o, &r, &err);
+    jb_result_close(r);
+    return rc;
+}
+
+static void whole_runs(void **state)
+{
+    (void)state;
+    struct jb_kernels kernels;
+    struct jb_paths paths = { 0 };
+    struct jb_workload_param n = { "n", "8" };
+    struct jb_workload_opts work = { .paths = &paths, .params = &n, .n_params = 1 };
+    double threshold = 0.2;
+    char model[] = "/tmp/jb_oom_XXXXXX";
+    struct jb_synth_opts synth;
+    int fd = mkstemp(model);
+    assert_true(fd >= 0);
+    close(fd);
+    jb_synth_defaults(&synth);
+    synth.stages = 2;
+    synth.width = 4;
+    synth.size = 8;
+    assert_int_equal(jb_synth_write(model, &synth, NULL), 0);
+    jb_kernels_init(&kernels, 0);
+    struct whole w = { .r = { .workload = "null", .workload_opts = &work, .split = JB_SPLIT_TEST, .seconds = 0.05 },
+                       .o = { .paths = &paths, .kernels = &kernels, .power = { .source = "none" }, .version = "0", .git = "t", .compiler = "c" } };
+    oom_countdown("a run without a model", run_whole, &w);
+    struct jb_workload_param small[] = { { "n", "8" }, { "h", "8" }, { "w", "8" } };
+    work = (struct jb_workload_opts){ .paths = &paths, .params = small, .n_params = 3 };
+    w.r = (struct jb_run_opts){ .workload = "synthetic", .workload_opts = &work, .model_path = model, .precision = "int8", .policy = "maxprob", .thresholds = &threshold,
+                                .n_thresholds = 1, .split = JB_SPLIT_TEST, .seconds = 0.05 };
+    oom_countdown("a run with a model", run_whole, &w);
+    unlink(model);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(plans), cmocka_unit_test(requests), cmocka_unit_test(journals) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(plans), cmocka_unit_test(requests), cmocka_unit_test(journals), cmocka_unit_test(whole_runs) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static void refuses_with_place(void **state)
     (void)state;
     refused("[]", JB_E_INVALID, "object");
     refused("{", JB_E_INVALID, "x.json");
-    refused(HEAD WORK MODEL "\"presicions\": [\"f32\"], " REST + 0, JB_E_INVALID, "x.json:4: unknown key \"presicions\"");
+    refused(HEAD WORK MODEL "\"presicions\": [\"f32\"], " REST, JB_E_INVALID, "x.json:4: unknown key \"presicions\"");
     refused("{\"schema\": \"joulebench.plan/2\", \"name\": \"p\", " WORK MODEL REST, JB_E_INVALID, "schema");
     refused(HEAD WORK REST, JB_E_INVALID, "\"models\" is missing");
     refused(HEAD "\"workloads\": [], " MODEL REST, JB_E_INVALID, "x.json:2: \"workloads\" is empty");

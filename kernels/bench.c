@@ -104,27 +104,13 @@ static int bench_row(struct jb_fixture *f, const struct timing *t, const struct 
     return JB_OK;
 }
 
-static size_t count_shapes(struct jb_fixture *f, uint32_t mask)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < jb_kernel_n_rows; i++) {
-        const struct jb_body *body = jb_body_of(jb_kernel_rows[i].op);
-        if (jb_kernel_rows[i].bits & ~mask || !body)
-            continue;
-        for (size_t j = 0; body->bench_case(f, j); j++)
-            n++;
-    }
-    return n;
-}
-
 int jb_kernels_bench(uint32_t mask, double seconds, jb_kernel_bench_fn report, void *user, struct jb_err *err)
 {
     struct jb_fixture f;
-    struct timing t = { .clock = jb_clock_monotonic() };
+    struct timing t = { .clock = jb_clock_monotonic(), .seconds = seconds };
     int code = jb_fixture_open(&f, 1, err);
     if (code != JB_OK)
         return code;
-    t.seconds = seconds / (double)(count_shapes(&f, mask) + jb_peak_n_rows);
     measure_peaks(&t, mask);
     for (size_t i = 0; i < jb_kernel_n_rows && code == JB_OK; i++)
         if ((jb_kernel_rows[i].bits & ~mask) == 0)

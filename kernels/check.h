@@ -26,6 +26,7 @@ struct jb_kernel_bench_row {
     double ns_per_call, gb_per_s;
 };
 typedef void (*jb_kernel_bench_fn)(void *user, const struct jb_kernel_bench_row *row);
+// `seconds` for each kernel on each shape. Operations are those of the full geometry: a kernel that leaves out rows of zeros may pass 100 %.
 int jb_kernels_bench(uint32_t mask, double seconds, jb_kernel_bench_fn report, void *user, struct jb_err *err);
 
 #endif

@@ -92,7 +92,7 @@ struct jb_kernels {
     void (*pack_conv_s8)(const struct jb_conv_geom *g, const int8_t *w, void *out);
     // 4-bit weights: value = q * m with q in -7..7 (two in a byte) and m in 1..15 a multiplier per group of JB_S4_GROUP along the reduction
     // (kh, kw, in_c flattened) of one output channel; |q * m| <= 105 is exact in 8 bits, so results equal those of the 8-bit kernel on q * m.
-    // At run time one output block at a time is expanded into scratch: memory and cache hold the 4-bit form.
+    // At run time a few output blocks at a time are expanded into scratch: memory and cache hold the 4-bit form.
     size_t (*pack_conv_s4_bytes)(const struct jb_conv_geom *g);
     void (*pack_conv_s4)(const struct jb_conv_geom *g, const int8_t *q, const uint8_t *m, void *out); // q OHWI; m (out_c, groups_k)
     size_t (*conv_s4_scratch_bytes)(const struct jb_conv_geom *g);

@@ -251,7 +251,7 @@ static void test_bench(void **state)
     (void)state;
     struct jb_err err = { 0 };
     int rows = 0;
-    assert_int_equal(jb_kernels_bench(jb_cpu_detect(), 0.001, bench_row, &rows, &err), JB_OK);
+    assert_int_equal(jb_kernels_bench(jb_cpu_detect(), 0.0001, bench_row, &rows, &err), JB_OK);
     assert_true(rows > 50);
 }
 

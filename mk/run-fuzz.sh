@@ -14,7 +14,7 @@ fi
 run_one() {
     local name=$1 seeds work log started status note
     seeds=tests/fuzz/corpus/$name
-    work=$bin/work/$name
+    work=$bin/grown/$name
     log=$bin/fuzz_$name.log
     mkdir -p "$work"
     local inputs=("$work")

@@ -25,7 +25,7 @@ bench:
 bench-run: build
 	@rm -rf '$(OUT)'
 	@$(B)/joulebench sweep '$(PLAN)' -o '$(OUT)'
-	@if [ -f '$(OUT)/report.html' ]; then echo "report: $(OUT)/report.html"; else echo "no report was written below $(OUT)" >&2; exit 1; fi
+	@test -f '$(OUT)/report.html' || { echo "no report was written below $(OUT)" >&2; exit 1; }
 
 # Training data for those who retrain; a sweep needs none of it.
 fashion-data:

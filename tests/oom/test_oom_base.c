@@ -39,8 +39,13 @@ static int build_document(void *user)
     (void)user;
     cJSON *o = cJSON_CreateObject();
     cJSON *list = jb_json_put_array(o, "list");
-    bool ok = jb_json_put_str(list, NULL, "s") & jb_json_put_f64(list, NULL, 1.5) & jb_json_put_bool(list, NULL, true);
-    ok &= jb_json_put_u64(o, "u", UINT64_MAX) & jb_json_put_null(o, "n") & jb_json_put_str(jb_json_put_object(o, "sub"), "k", "v");
+    // Every call is made, whatever the one before it said.
+    const bool put[] = {
+        jb_json_put_str(list, NULL, "s"), jb_json_put_f64(list, NULL, 1.5), jb_json_put_bool(list, NULL, true), jb_json_put_u64(o, "u", UINT64_MAX),
+        jb_json_put_null(o, "n"), jb_json_put_str(jb_json_put_object(o, "sub"), "k", "v"),
+    };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof put / sizeof put[0]; i++) ok = ok && put[i];
     char *text = ok ? jb_json_pretty(o) : NULL;
     ok = text != NULL;
     free(text);

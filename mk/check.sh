@@ -71,7 +71,10 @@ part_install() {
     local dest=$PWD/$BUILD/check/dest
     rm -rf "$dest"
     "${make_[@]}" install PREFIX=/usr "DESTDIR=$dest" || return 1
-    (cd / && "$dest/usr/bin/joulebench" --version && "$dest/usr/bin/joulebench" list >/dev/null)
+    # From elsewhere, and moved: it must find its own data.
+    (cd / && "$dest/usr/bin/joulebench" --version && "$dest/usr/bin/joulebench" list >/dev/null &&
+        "$dest/usr/bin/joulebench" sweep "$dest/usr/share/joulebench/plans/smoke.json" --dry-run) || return 1
+    man -l "$dest/usr/share/man/man1/joulebench.1" >/dev/null 2>&1 || ! have man
 }
 
 part_asan() { "${make_[@]}" asan; }

@@ -62,6 +62,7 @@ struct cnn_packed {
     void *weights;
     const void *bias;        // float or int32_t, padded to the block
     const float *mult;       // integers alone
+    bool s4;                 // 4-bit weights; else 8-bit ones, at int4 too where the reduction is short
     size_t n_bytes;
 };
 

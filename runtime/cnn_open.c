@@ -71,7 +71,7 @@ static void prepare_conv_u8(struct cnn_session *s, const struct cnn_op *op, enum
     const struct cnn_packed *w = &op->packed[p];
     step->call = CNN_CALL_CONV_U8;
     struct jb_conv_u8 *c = &step->u.conv_u8;
-    *c = (struct jb_conv_u8){ .g = op->geom, .weights = w->weights, .weights_are_s4 = p == JB_PREC_INT4, .scratch = s->scratch, .bias = w->bias, .mult = w->mult,
+    *c = (struct jb_conv_u8){ .g = op->geom, .weights = w->weights, .weights_are_s4 = w->s4, .scratch = s->scratch, .bias = w->bias, .mult = w->mult,
                               .in = op->view ? &step->view : &planes[op->in], .out = &planes[op->out], .out_f32 = out->logits };
     if (!out->logits) {
         c->out_zero = out->zero;

@@ -72,6 +72,12 @@ static size_t reduction(const struct cnn_op *op)
     return (size_t)op->geom.kernel_h * (size_t)op->geom.kernel_w * (size_t)(op->geom.in_c / op->geom.groups);
 }
 
+// A reduction shorter than one group keeps 8 bits (docs/model-format.md section 4).
+static bool takes_s4(const struct cnn_op *op, enum jb_precision prec)
+{
+    return prec == JB_PREC_INT4 && reduction(op) >= JB_S4_GROUP;
+}
+
 static int load_real(const struct cnn_op *op, const struct jb_gguf *g, struct real *r, struct jb_err *err)
 {
     char name[CNN_MAX_NAME + 16];
@@ -138,8 +144,9 @@ static int pack_integer(const struct jb_cnn *net, struct cnn_op *op, enum jb_pre
     const struct jb_kernels *k = &net->kernels;
     const struct cnn_value *in = &net->values[op->in], *out = &net->values[op->out];
     const struct real *r = &s->real;
-    bool s4 = prec == JB_PREC_INT4;
+    bool s4 = takes_s4(op, prec);
     struct cnn_packed *p = &op->packed[prec];
+    p->s4 = s4;
     size_t groups = (size_t)jb_s4_groups(&op->geom), n = r->per_channel;
     int rc = make_room(p, s4 ? k->pack_conv_s4_bytes(&op->geom) : k->pack_conv_s8_bytes(&op->geom), padded(op->geom.out_c, k->block_u8), true, err);
     if (rc)
@@ -174,7 +181,7 @@ static int load_op(struct jb_cnn *m, struct cnn_op *op, const struct jb_gguf *g,
             continue;
         rc = p == JB_PREC_F32 ? pack_f32(&m->kernels, op, &s->real, err) : pack_integer(m, op, (enum jb_precision)p, s, err);
     }
-    if (!rc && precisions & 1u << JB_PREC_INT4) {
+    if (!rc && op->packed[JB_PREC_INT4].s4) {
         size_t need = m->kernels.conv_s4_scratch_bytes(&op->geom);
         m->scratch_bytes = need > m->scratch_bytes ? need : m->scratch_bytes;
     }
@@ -228,7 +235,7 @@ static void count_op(struct cnn_op *op)
         op->cost[p].macs[p] = macs;
     op->cost[JB_PREC_F32].bytes[JB_PREC_F32] = out_c * n * 4 + out_c * 4;
     op->cost[JB_PREC_INT8].bytes[JB_PREC_INT8] = out_c * n + out_c * 8;
-    op->cost[JB_PREC_INT4].bytes[JB_PREC_INT4] = out_c * ((n + 1) / 2) + out_c * (uint64_t)jb_s4_groups(&op->geom) + out_c * 8;
+    op->cost[JB_PREC_INT4].bytes[JB_PREC_INT4] = takes_s4(op, JB_PREC_INT4) ? out_c * ((n + 1) / 2) + out_c * (uint64_t)jb_s4_groups(&op->geom) + out_c * 8 : out_c * n + out_c * 8;
 }
 
 void cnn_count_costs(struct jb_cnn *m, struct jb_model_info *info)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-// Precision of the arithmetic of a stage. int4: 4-bit weights, 8-bit activations.
+// Precision of the arithmetic of a stage. int4: 4-bit weights (8-bit where a channel has less than one group of them), 8-bit activations.
 enum jb_precision { JB_PREC_F32, JB_PREC_INT8, JB_PREC_INT4, JB_PREC_COUNT };
 const char *jb_precision_name(int p);       // "f32", "int8", "int4"
 int jb_precision_parse(const char *name);   // -1 when unknown

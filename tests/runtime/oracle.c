@@ -175,13 +175,14 @@ static int channels_of(const struct oracle *o, const struct parsed *p, bool from
 static float quantize_weights(const float *w, size_t n, float bias, float s_in, enum jb_precision prec, int *out)
 {
     float top = 0.0f, s;
+    bool eight = prec == JB_PREC_INT8 || n < 32; // less than one group: 8 bits at int4, too
     for (size_t i = 0; i < n; i++)
         top = fmaxf(top, fabsf(w[i]));
-    s = fmaxf(top / (prec == JB_PREC_INT8 ? 127.0f : 105.0f), fabsf(bias) / (s_in * ldexpf(1.0f, 30)));
+    s = fmaxf(top / (eight ? 127.0f : 105.0f), fabsf(bias) / (s_in * ldexpf(1.0f, 30)));
     if (s < ldexpf(1.0f, -60))
         s = 1.0f;
     for (size_t i = 0; i < n; i++) {
-        if (prec == JB_PREC_INT8) {
+        if (eight) {
             float q = rintf(w[i] / s);
             out[i] = q < -127 ? -127 : q > 127 ? 127 : (int)q;
             continue;

@@ -127,8 +127,8 @@ static struct value same_conv(struct gen *g, struct value in, int out_c, const c
 
 static struct value random_conv(struct gen *g, struct value in)
 {
-    static const int channels[] = { 1, 3, 8, 15, 16, 17, 24, 33 };
-    int kh = 1 + pick(g, 3), kw = 1 + pick(g, 3), s = 1 + pick(g, 2), ph = pick(g, kh), pw = pick(g, kw), out_c = pick(g, 4) ? channels[pick(g, 8)] : in.c;
+    static const int channels[] = { 1, 3, 8, 15, 16, 17, 24, 31, 32, 33 };
+    int kh = 1 + pick(g, 3), kw = 1 + pick(g, 3), s = 1 + pick(g, 2), ph = pick(g, kh), pw = pick(g, kw), out_c = pick(g, 4) ? channels[pick(g, 10)] : in.c;
     if (in.h + 2 * ph < kh || in.w + 2 * pw < kw)
         kh = kw = s = 1, ph = pw = 0;
     return conv(g, in, out_c, kh, kw, s, ph, pw, random_act(g));

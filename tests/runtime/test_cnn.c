@@ -105,6 +105,30 @@ static void walk(struct rig *r, const enum jb_precision *schedule, uint64_t imag
     free(image);
 }
 
+// Reductions shorter than a group of 4-bit weights, of just one group, and longer ones: the networks of the next test have them all.
+static void test_reductions_occur(void **state)
+{
+    int below = 0, exactly = 0, above = 0;
+    (void)state;
+    for (uint64_t seed = 0; seed < N_NETS; seed++) {
+        struct randnet net;
+        struct jb_gguf *file;
+        randnet_make(&net, seed, seed % 5 == 4);
+        assert_int_equal(jb_gguf_open_memory(&file, "net", net.data, net.n_bytes, NULL), 0);
+        for (size_t i = 0; i < jb_gguf_n_tensors(file) && seed % 5 != 4; i++) {
+            const struct jb_gguf_tensor *t = jb_gguf_tensor_at(file, i);
+            uint64_t n = t->n_dims == 4 ? t->dims[0] * t->dims[1] * t->dims[2] : t->n_dims == 2 ? t->dims[0] : 0; // 0: a bias
+            below += n > 0 && n < 32;
+            exactly += n == 32;
+            above += n > 32;
+        }
+        jb_gguf_close(file);
+        randnet_free(&net);
+    }
+    if (below < 100 || exactly < 3 || above < 100)
+        fail_msg("%d reductions below 32, %d of 32, %d above", below, exactly, above);
+}
+
 static void test_single_precision(void **state)
 {
     uint32_t masks[4], n = tiers(masks);
@@ -246,7 +270,7 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_single_precision), cmocka_unit_test(test_integer_schedules), cmocka_unit_test(test_real_then_integer), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_reductions_occur), cmocka_unit_test(test_single_precision), cmocka_unit_test(test_integer_schedules), cmocka_unit_test(test_real_then_integer), cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,8 @@ static void test_good(void **state)
     assert_int_equal(info->stages[0].cost[JB_PREC_INT8].macs[JB_PREC_INT8], 16 * 9 * 4);
     assert_int_equal(info->stages[0].cost[JB_PREC_F32].bytes[JB_PREC_F32], 36 * 4 + 4 * 4);
     assert_int_equal(info->stages[0].cost[JB_PREC_INT8].bytes[JB_PREC_INT8], 36 + 4 * 8);
-    assert_int_equal(info->stages[0].cost[JB_PREC_INT4].bytes[JB_PREC_INT4], 4 * 5 + 4 * 1 + 4 * 8);
+    assert_int_equal(info->stages[0].cost[JB_PREC_INT4].bytes[JB_PREC_INT4], 36 + 4 * 8); // 9 weights a channel: less than a group
+    assert_int_equal(info->weight_bytes[JB_PREC_INT4], info->weight_bytes[JB_PREC_INT8]);
     assert_int_equal(info->stages[0].head_cost[JB_PREC_F32].macs[JB_PREC_F32], 8);
     assert_true(info->stages[0].temperature == 2.0);
     assert_string_equal(info->labels[1], "y");
@@ -132,6 +133,31 @@ static void test_good(void **state)
     assert_int_equal(jb_model_op(m, 1, false, 0, &op), JB_E_NOT_FOUND);
     jb_model_close(m);
     free(data);
+}
+
+// 31 weights a channel keep 8 bits at int4; 32 are one group, 33 two.
+static void test_int4_needs_a_group(void **state)
+{
+    static const struct { const char *line; uint64_t kw, bytes; } cases[] = {
+        { "a = conv input w=a k=1x31 p=0x15 act=relu", 31, 4 * 31 + 4 * 8 },
+        { "a = conv input w=a k=1x32 p=0x16 act=relu", 32, 4 * 16 + 4 * 1 + 4 * 8 },
+        { "a = conv input w=a k=1x33 p=0x16 act=relu", 33, 4 * 17 + 4 * 2 + 4 * 8 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recipe r = good();
+        struct jb_model *m;
+        struct jb_err err = { 0 };
+        void *data;
+        r.graph[0] = cases[i].line;
+        r.dims[1] = cases[i].kw;
+        r.dims[2] = 1;
+        if (open_recipe(&r, 1u << JB_PREC_INT4, &m, &data, &err))
+            fail_msg("%s", err.detail);
+        assert_int_equal(jb_model_info(m)->stages[0].cost[JB_PREC_INT4].bytes[JB_PREC_INT4], cases[i].bytes);
+        jb_model_close(m);
+        free(data);
+    }
 }
 
 static void test_bad_lines(void **state)
@@ -384,7 +410,7 @@ static void test_side_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good), cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_bad_graphs), cmocka_unit_test(test_bad_facts),
+        cmocka_unit_test(test_good), cmocka_unit_test(test_int4_needs_a_group), cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_bad_graphs), cmocka_unit_test(test_bad_facts),
         cmocka_unit_test(test_integers_refused_with_reason), cmocka_unit_test(test_session_limits), cmocka_unit_test(test_side_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

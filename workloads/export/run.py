@@ -111,7 +111,7 @@ class Quantised:
 
 
 class Integer:
-    """8-bit activations; weights of 8 or 4 bits (section 4)."""
+    """8-bit activations; weights of 8 or 4 bits (section 4). A reduction of less than one group of 32 keeps 8 bits."""
 
     def __init__(self, model, bits):
         self.m, self.bits, self.packed = model, bits, {}
@@ -132,7 +132,7 @@ class Integer:
         """Integer weights (out, ...) as double, and the scale per output channel."""
         if name not in self.packed:
             w = self.m.tensors[name + ".weight"]
-            self.packed[name] = (quantise8 if self.bits == 8 else quantise4)(w)
+            self.packed[name] = quantise8(w) if self.bits == 8 or w[0].numel() < 32 else quantise4(w)
         return self.packed[name]
 
     def store(self, real_over_scale, scale, zero, relu):

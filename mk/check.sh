@@ -84,7 +84,10 @@ part_tsan() {
     "${make_[@]}" tsan
 }
 
-part_fuzz() { "${make_[@]}" fuzz-smoke; }
+part_fuzz() {
+    clang_name >/dev/null || echo "note: without clang, by tests/fuzz/driver.c"
+    "${make_[@]}" fuzz-smoke
+}
 part_fuzz_driver() { "${make_[@]}" fuzz-fallback SMOKE_SECONDS=1; }
 
 part_clang() {
@@ -126,6 +129,7 @@ run_part() {
     fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     [ "$s" -gt 0 ] && grep -hE '^ *(skip|SKIP) ' "$log" | sed 's/^ */   /'
+    grep -h '^note: ' "$log" | sed 's/^/   /'
     printf '   %s  %s%s\n' "$([ "$f" -eq 0 ] && echo ok || echo FAILED)" "${line:+$line, }" "$(seconds_since "$started")"
 }
 

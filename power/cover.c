@@ -70,6 +70,7 @@ void jb_cover_choose(struct jb_cover_zone *zones, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct jb_cover_zone *z = &zones[i];
         if (!z->has_counter) z->why_not = no_counter;
+        else if (z->excluded) z->why_not = z->excluded;
         else if (is_rapl(z)) z->why_not = judge_rapl(zones, n, i, any_package);
         else if (any_rapl || strcmp(z->control_type, other) != 0) z->why_not = "not known to be disjoint";
         else z->why_not = z->parent >= 0 && zones[z->parent].has_counter ? "within its parent" : NULL;

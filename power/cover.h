@@ -11,6 +11,7 @@ struct jb_cover_zone {
     char label[80];        // unique in reports: "package-0", "dram-0"
     int parent;            // index of the zone that it is nested in; -1: none
     bool has_counter;
+    const char *excluded;  // set by the source: why this one must not be summed (a constant); NULL: the rules decide
     bool summed;           // result
     const char *why_not;   // result: a constant; NULL when summed
 };

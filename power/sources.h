@@ -6,12 +6,8 @@
 
 extern const struct jb_power_ops jb_power_powercap, jb_power_papi, jb_power_replay, jb_power_none;
 
-#define JB_DEFAULT_CEILING_W 500.0
+#include "power/source.h"
 
-// A probe that found nothing yet: not available, class none, cost unknown.
-void jb_probe_init(struct jb_power_probe *p, const char *source);
-// Mode bits as ls writes them; false when the path cannot be seen.
-bool jb_probe_mode(const char *path, char mode[12]);
 // Fails a read: fills the record (class none, this reason) and returns the code.
 __attribute__((format(printf, 4, 5))) int jb_read_failed(struct jb_joules *out, int code, const char *source, const char *format, ...);
 

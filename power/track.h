@@ -1,0 +1,56 @@
+// Inside power: the energy of one channel over time, as far as its readings tell. Pure arithmetic: no clock, no file, no lock.
+//
+// A reading of a counter says: at some time s in [s_least, s_most] the cumulative energy was in [C, C + step). With a ceiling P on power, for every time t
+//     C - P max(0, s_most - t)  <=  E(t)  <=  C + step + P max(0, t - s_least)
+// because energy never falls and rises by no more than P. A mark is a time t whose bounds are narrowed by every reading before and after it: readings behind t
+// bound E(t) from above without using P at all. A window is two marks. (Derivation: docs/measuring-energy.md.)
+//     s_most  = end of the read.
+//     s_least = begin of the read - update period; but if the value differs from the one before, it was updated since that earlier read began: s_least = the later of both.
+// A reading of power says that power lay, up to the next reading, between the two: integrated. These bounds rest on that assumption, which the class says.
+#ifndef JB_POWER_TRACK_H
+#define JB_POWER_TRACK_H
+
+#include "power/source.h"
+
+#define JB_TRACK_MARKS 16
+
+struct jb_mark {
+    bool open, final;        // final: a reading behind it was seen; later ones cannot narrow it further
+    uint64_t t_ns;
+    double lower_uj, best_uj, upper_uj; // since the track's first reading
+    double slack_uj;         // what wraps had hidden when it was set
+    uint32_t wraps;
+    uint64_t faults;         // the track's count when it was set
+};
+
+struct jb_track {
+    const struct jb_channel *channel; // borrowed
+    uint64_t update_ns;      // in use: the channel's, or what was assumed
+    bool started, known;     // known: some reading so far
+    uint64_t last_count, last_begin_ns, last_end_ns;
+    uint64_t s_least_ns, s_most_ns; // of the last reading
+    uint64_t still_since_ns; // begin of the first reading that showed last_count
+    double last_w;
+    double total_uj, low_uj, high_uj; // low and high: power channels only, kept apart because their uncertainty grows with time
+    double slack_uj;
+    double rate_w;           // between the last two edges, for the best figure
+    uint64_t edge_ns; double edge_uj;
+    uint32_t wraps;
+    uint64_t edges;          // changes of value seen
+    uint64_t faults;
+    char fault[200];         // the last one
+    struct jb_mark mark[JB_TRACK_MARKS];
+};
+
+void jb_track_init(struct jb_track *t, const struct jb_channel *c);
+// Takes a reading (errnum EAGAIN: nothing happens). On failure counting starts anew from this value, the windows over it are lost (faults), and fault says why:
+// RANGE: implausible (ran backwards, was reset, or more power than the ceiling); UNAVAILABLE: several wraps were possible, frozen, or unreadable; INVALID: above its range.
+int jb_track_push(struct jb_track *t, const struct jb_reading *r);
+// A time to be known; not before the last reading began. Slots are the caller's to choose (0 .. JB_TRACK_MARKS - 1); a slot in use is taken over.
+void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns);
+void jb_track_unmark(struct jb_track *t, int slot);
+// Energy between two marks. Class of the error as above; UNAVAILABLE with the reason when a fault lies between, nothing was known, or nothing moved.
+struct jb_span { double uj, lower_uj, upper_uj; uint32_t wraps; };
+int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span *out, char *reason, size_t room);
+
+#endif

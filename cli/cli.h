@@ -26,18 +26,22 @@ int cli_close(struct cli *c, int exit_code);
 struct cli_example { const char *command, *what; };
 
 struct cli_command {
-    const char *name;
+    const char *name;           // as it is typed; of a sub-command with its parent's: "power measure"
     const char *arguments;      // "PLAN", "DIR..." or ""
     const char *summary;        // a line for the list
     const char *about;          // paragraphs
     const struct cli_option *options;
     const struct cli_example *examples; // ends with a NULL command
     size_t min_args, max_args;
+    bool ends_options;          // the first argument begins another program's command line: nothing from there on is ours
     size_t opts_bytes;
+    const struct cli_command *const *subs; // NULL-terminated; then it has no options, arguments and run of its own. NULL: none
     int (*run)(struct cli *c, const void *opts, const struct cli_list *args); // returns an exit code
 };
 extern const struct cli_command *const cli_commands[]; // NULL-terminated
-const struct cli_command *cli_command_find(const char *name);
+// Of a table of commands (cli_commands, or the sub-commands of one), by the word that is typed there; NULL: none.
+const struct cli_command *cli_command_find(const struct cli_command *const *commands, const char *word);
+const char *cli_command_word(const struct cli_command *command); // "measure" of "power measure"
 // argv as main gets it.
 int cli_dispatch(struct cli *c, int argc, char **argv);
 

@@ -4,12 +4,12 @@
 #include "base/cpu.h"
 #include "base/version.h"
 #include "cli/doctor.h"
-#include "cli/measure.h"
 #include "cli/output.h"
+#include "cli/power.h"
 #include "cli/table.h"
 #include "reports/report.h"
 
-enum { MAX_SOURCES = 32, MAX_PAPI = 64, MAX_ADVICE = 8 };
+enum { MAX_PAPI = 64, MAX_ADVICE = 8 };
 
 struct opts { bool json; struct cli_power_opts power; };
 
@@ -29,7 +29,7 @@ struct findings {
     struct jb_cpu_info cpu;
     uint32_t mask;                       // with JB_CPU
     struct jb_clock_quality clock;
-    struct jb_power_probe power[MAX_SOURCES]; size_t n_power;
+    struct jb_power_probe power[JB_POWER_MAX_SOURCES]; size_t n_power;
     struct cli_papi_component papi[MAX_PAPI]; size_t n_papi;
     char papi_failed[128];
     struct cli_library library[8]; size_t n_libraries;
@@ -80,7 +80,7 @@ static int find_out(struct findings *f, const struct cli *c, const struct opts *
     jb_cpu_describe(&f->cpu);
     struct jb_clock clock = jb_clock_monotonic();
     f->clock = jb_clock_measure(&clock);
-    rc = jb_power_probe_all(&power, f->power, MAX_SOURCES, &f->n_power);
+    rc = jb_power_probe_all(&power, f->power, JB_POWER_MAX_SOURCES, &f->n_power);
     if (rc < 0)
         return jb_fail(err, rc, "probing the power sources: %s", jb_code_text(rc));
     f->n_papi = cli_doctor_papi(f->papi, MAX_PAPI, f->papi_failed);
@@ -119,31 +119,6 @@ static void print_cpu(const struct cli *c, const struct findings *f)
     printf("clock        %s a reading, resolution %llu ns\n", cost, (unsigned long long)f->clock.resolution_ns);
     printf("gnuplot      %s\n", f->gnuplot ? f->gnuplot_version : "missing");
     printf("fashion      %s\n", f->fashion ? f->fashion_path : "not found");
-}
-
-static void print_power(const struct findings *f)
-{
-    printf("\npower sources\n");
-    for (size_t i = 0; i < f->n_power; i++) {
-        const struct jb_power_probe *p = &f->power[i];
-        printf("  %-10s %s", p->source, p->available ? "available" : "not available");
-        if (p->available && p->cls != JB_ENERGY_NONE)
-            printf(", %s", jb_energy_class_name(p->cls));
-        if (p->path[0])
-            printf("  %s %s", p->path, p->mode);
-        putchar('\n');
-        const struct { const char *name, *text; } lines[] = {
-            { "sums", p->domains }, { "leaves out", p->left_out }, { p->available ? "note" : "reason", p->reason }, { "to unlock", p->available ? "" : p->fix },
-        };
-        for (size_t k = 0; k < sizeof lines / sizeof lines[0]; k++)
-            if (lines[k].text[0]) {
-                printf("             %s: ", lines[k].name);
-                cli_print_safe(lines[k].text);
-                putchar('\n');
-            }
-        if (p->available && isfinite(p->read_ns))
-            printf("             a read costs %.0f ns\n", p->read_ns);
-    }
 }
 
 static void print_rest(const struct findings *f)
@@ -186,31 +161,11 @@ static void put_cpu(cJSON *root, const struct findings *f)
     jb_json_put_u64(o, "resolution_ns", f->clock.resolution_ns);
 }
 
-static void put_power(cJSON *root, const struct findings *f)
-{
-    cJSON *list = jb_json_put_array(root, "power");
-    for (size_t i = 0; i < f->n_power; i++) {
-        const struct jb_power_probe *p = &f->power[i];
-        cJSON *o = jb_json_put_object(list, NULL);
-        jb_json_put_str(o, "source", p->source);
-        jb_json_put_bool(o, "available", p->available);
-        jb_json_put_str(o, "class", jb_energy_class_name(p->cls));
-        jb_json_put_str(o, "path", p->path[0] ? p->path : NULL);
-        jb_json_put_str(o, "mode", p->mode[0] ? p->mode : NULL);
-        jb_json_put_u64(o, "errno", (uint64_t)p->errnum);
-        jb_json_put_str(o, "reason", p->reason[0] ? p->reason : NULL);
-        jb_json_put_str(o, "fix", p->fix[0] ? p->fix : NULL);
-        jb_json_put_str(o, "domains", p->domains[0] ? p->domains : NULL);
-        jb_json_put_str(o, "left_out", p->left_out[0] ? p->left_out : NULL);
-        jb_json_put_f64(o, "read_ns", p->available ? p->read_ns : NAN);
-    }
-}
-
 static int print_json(const struct findings *f)
 {
     cJSON *root = cJSON_CreateObject(), *o;
     put_cpu(root, f);
-    put_power(root, f);
+    cli_power_put_probes(root, "power", f->power, f->n_power);
     o = jb_json_put_object(root, "papi");
     jb_json_put_str(o, "failed", f->papi_failed[0] ? f->papi_failed : NULL);
     cJSON *list = jb_json_put_array(o, "components");
@@ -242,7 +197,8 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     if (o->json)
         return print_json(&f);
     print_cpu(c, &f);
-    print_power(&f);
+    printf("\npower sources\n");
+    cli_power_print_probes(f.power, f.n_power);
     print_rest(&f);
     return JB_EXIT_OK;
 }

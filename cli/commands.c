@@ -4,41 +4,85 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/help.h"
+#include "cli/power.h"
 
 extern const struct cli_command cli_list_command, cli_inspect, cli_run, cli_sweep, cli_report, cli_calibrate, cli_synth, cli_kernels_command, cli_doctor,
     cli_version, cli_help;
 
 const struct cli_command *const cli_commands[] = {
-    &cli_sweep, &cli_run, &cli_report, &cli_calibrate, &cli_inspect, &cli_synth, &cli_list_command, &cli_kernels_command, &cli_doctor, &cli_version, &cli_help,
+    &cli_sweep, &cli_run, &cli_report, &cli_calibrate, &cli_inspect, &cli_synth, &cli_list_command, &cli_kernels_command, &cli_command_power, &cli_doctor, &cli_version, &cli_help,
     NULL,
 };
 
-const struct cli_command *cli_command_find(const char *name)
+const char *cli_command_word(const struct cli_command *command)
 {
-    for (size_t i = 0; cli_commands[i]; i++)
-        if (strcmp(cli_commands[i]->name, name) == 0)
-            return cli_commands[i];
+    const char *space = strrchr(command->name, ' ');
+    return space ? space + 1 : command->name;
+}
+
+const struct cli_command *cli_command_find(const struct cli_command *const *commands, const char *word)
+{
+    for (; *commands; commands++)
+        if (strcmp(cli_command_word(*commands), word) == 0)
+            return *commands;
     return NULL;
 }
 
-static int unknown(const char *name)
+static const char *guess_command(const struct cli_command *const *commands, const char *word)
 {
     const char *names[64];
     size_t n = 0;
-    for (; cli_commands[n] && n < 63; n++)
-        names[n] = cli_commands[n]->name;
+    for (; commands[n] && n < 63; n++)
+        names[n] = cli_command_word(commands[n]);
     names[n] = NULL;
-    const char *guess = cli_suggest(name, names);
-    if (name[0] == '-')
-        fprintf(stderr, "joulebench: unknown option %s before the command\n", name);
+    return cli_suggest(word, names);
+}
+
+static int unknown(const char *word)
+{
+    const char *guess = guess_command(cli_commands, word);
+    if (word[0] == '-')
+        fprintf(stderr, "joulebench: unknown option %s before the command\n", word);
     else
-        fprintf(stderr, "joulebench: unknown command \"%s\"%s%s%s\n", name, guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
+        fprintf(stderr, "joulebench: unknown command \"%s\"%s%s%s\n", word, guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
     fprintf(stderr, "  joulebench help lists the commands\n");
     return JB_EXIT_USAGE;
 }
 
+// A command that has sub-commands and was not given one of them.
+static int unknown_sub(const struct cli_command *command, const char *word)
+{
+    struct jb_err err = { 0 };
+    struct jb_str known = { 0 };
+    const char *guess = word ? guess_command(command->subs, word) : NULL;
+    for (size_t i = 0; command->subs[i]; i++)
+        jb_str_addf(&known, "%s%s", i ? ", " : "", cli_command_word(command->subs[i]));
+    if (word)
+        jb_fail(&err, JB_E_USAGE, "unknown command \"%s\"%s%s%s (known: %s)", word, guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "", jb_str_get(&known));
+    else
+        jb_fail(&err, JB_E_USAGE, "which one? %s", jb_str_get(&known));
+    jb_str_free(&known);
+    return cli_usage(command->name, &err);
+}
+
+static int run_command(struct cli *c, const struct cli_command *command, int argc, char **argv);
+
+static int run_sub(struct cli *c, const struct cli_command *command, int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const struct cli_command *sub = word ? cli_command_find(command->subs, word) : NULL;
+    if (sub)
+        return run_command(c, sub, argc - 1, argv + 1);
+    if (!word || (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0))
+        return unknown_sub(command, word);
+    cli_help_command(command);
+    return JB_EXIT_OK;
+}
+
 static int run_command(struct cli *c, const struct cli_command *command, int argc, char **argv)
 {
+    if (command->subs)
+        return run_sub(c, command, argc, argv);
     struct jb_err err = { 0 };
     struct cli_list args;
     bool help;
@@ -72,6 +116,6 @@ int cli_dispatch(struct cli *c, int argc, char **argv)
         name = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    const struct cli_command *command = cli_command_find(name);
+    const struct cli_command *command = cli_command_find(cli_commands, name);
     return command ? run_command(c, command, argc - 1, argv + 1) : unknown(name);
 }

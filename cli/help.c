@@ -82,11 +82,23 @@ static void print_option(const struct cli_option *row)
     jb_str_free(&remark);
 }
 
+static void print_commands(FILE *to, const struct cli_command *const *commands)
+{
+    for (; *commands; commands++) {
+        fprintf(to, "  %-10s ", cli_command_word(*commands));
+        wrap(to, (*commands)->summary, 13, 13);
+    }
+}
+
 void cli_help_command(const struct cli_command *command)
 {
     static const struct cli_option help = { "help", 'h', CLI_FLAG, 0, NULL, NULL, 0, 0, "show this" };
-    printf("Usage: joulebench %s [options]%s%s\n\n", command->name, command->arguments[0] ? " " : "", command->arguments);
+    printf("Usage: joulebench %s %s%s%s\n\n", command->name, command->subs ? "COMMAND" : "[options]", command->arguments[0] ? " " : "", command->arguments);
     wrap(stdout, command->about, 0, 0);
+    if (command->subs) {
+        printf("\nCommands:\n");
+        print_commands(stdout, command->subs);
+    }
     printf("\nOptions:\n");
     for (const struct cli_option *row = command->options; row->type != CLI_END; row++)
         print_option(row);
@@ -102,10 +114,7 @@ void cli_help_overview(FILE *to)
 {
     fprintf(to, "joulebench %s: measures networks that stop early and change their precision, by accuracy, time and energy.\n\n", jb_version());
     fprintf(to, "Usage: joulebench COMMAND [options] [arguments]\n\nCommands:\n");
-    for (size_t i = 0; cli_commands[i]; i++) {
-        fprintf(to, "  %-10s ", cli_commands[i]->name);
-        wrap(to, cli_commands[i]->summary, 13, 13);
-    }
+    print_commands(to, cli_commands);
     fprintf(to, "\nFirst steps:\n  joulebench doctor\n  joulebench sweep plans/default.json -o out\n\n");
     fprintf(to, "joulebench COMMAND --help shows options and examples.\n");
     fprintf(to, "joulebench help exit-codes and joulebench help environment: what they say.\n");

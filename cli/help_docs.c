@@ -28,9 +28,25 @@ static void markdown_option(const struct cli_option *row)
     jb_str_free(&remark);
 }
 
+// A table of commands with the anchors that Markdown makes of headings: lower case, '-' for a space.
+static void markdown_commands(const struct cli_command *const *commands)
+{
+    printf("| command | |\n|---|---|\n");
+    for (; *commands; commands++) {
+        printf("| [%s](#joulebench-", cli_command_word(*commands));
+        for (const char *p = (*commands)->name; *p; p++)
+            putchar(*p == ' ' ? '-' : *p);
+        printf(") | %s |\n", (*commands)->summary);
+    }
+}
+
 static void markdown_command(const struct cli_command *c)
 {
-    printf("\n## joulebench %s\n\n`joulebench %s [options]%s%s`\n\n%s\n", c->name, c->name, c->arguments[0] ? " " : "", c->arguments, c->about);
+    printf("\n## joulebench %s\n\n`joulebench %s %s%s%s`\n\n%s\n", c->name, c->name, c->subs ? "COMMAND" : "[options]", c->arguments[0] ? " " : "", c->arguments, c->about);
+    if (c->subs) {
+        putchar('\n');
+        markdown_commands(c->subs);
+    }
     if (c->options->type != CLI_END) {
         printf("\n| option | meaning | |\n|---|---|---|\n");
         for (const struct cli_option *row = c->options; row->type != CLI_END; row++)
@@ -39,14 +55,14 @@ static void markdown_command(const struct cli_command *c)
     printf("\n");
     for (const struct cli_example *e = c->examples; e->command; e++)
         printf("- `%s`: %s\n", e->command, e->what);
+    for (size_t i = 0; c->subs && c->subs[i]; i++)
+        markdown_command(c->subs[i]);
 }
 
 void cli_help_markdown(void)
 {
     printf("# Command line\n\nMade by `joulebench help --format markdown`; `joulebench help COMMAND` shows the same on the terminal.\n\n");
-    printf("| command | |\n|---|---|\n");
-    for (size_t i = 0; cli_commands[i]; i++)
-        printf("| [%s](#joulebench-%s) | %s |\n", cli_commands[i]->name, cli_commands[i]->name, cli_commands[i]->summary);
+    markdown_commands(cli_commands);
     for (size_t i = 0; cli_commands[i]; i++)
         markdown_command(cli_commands[i]);
     printf("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
@@ -102,13 +118,24 @@ static void man_option(const struct cli_option *row)
     jb_str_free(&remark);
 }
 
+static void man_commands(const struct cli_command *const *commands)
+{
+    for (; *commands; commands++) {
+        printf(".TP\n.B %s\n", cli_command_word(*commands));
+        print_man((*commands)->summary);
+        putchar('\n');
+    }
+}
+
 static void man_command(const struct cli_command *c)
 {
-    printf(".SH \"JOULEBENCH %s\"\n.B joulebench %s\n[options] ", c->name, c->name);
+    printf(".SH \"JOULEBENCH %s\"\n.B joulebench %s\n%s ", c->name, c->name, c->subs ? "COMMAND" : "[options]");
     print_man(c->arguments);
     printf("\n.PP\n");
     print_man(c->about);
     putchar('\n');
+    if (c->subs)
+        man_commands(c->subs);
     for (const struct cli_option *row = c->options; row->type != CLI_END; row++)
         man_option(row);
     printf(".PP\nExamples:\n");
@@ -119,6 +146,8 @@ static void man_command(const struct cli_command *c)
         print_man(e->what);
         putchar('\n');
     }
+    for (size_t i = 0; c->subs && c->subs[i]; i++)
+        man_command(c->subs[i]);
 }
 
 static void man_facts(const struct cli_fact *f, bool codes)
@@ -139,11 +168,7 @@ void cli_help_man(void)
     printf(".SH NAME\njoulebench \\- measure networks that stop early and change their precision\n");
     printf(".SH SYNOPSIS\n.B joulebench\n.I COMMAND\n[options] [arguments]\n.SH DESCRIPTION\n");
     printf("Runs multi\\-exit networks over real test data at many precisions and exit thresholds, and reports accuracy, latency and energy.\n");
-    for (size_t i = 0; cli_commands[i]; i++) {
-        printf(".TP\n.B %s\n", cli_commands[i]->name);
-        print_man(cli_commands[i]->summary);
-        putchar('\n');
-    }
+    man_commands(cli_commands);
     for (size_t i = 0; cli_commands[i]; i++)
         man_command(cli_commands[i]);
     printf(".SH \"EXIT STATUS\"\n");

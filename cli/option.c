@@ -196,10 +196,16 @@ static int short_options(struct walk *w, const char *word)
     return JB_OK;
 }
 
-static bool asks_for_help(int argc, char **argv)
+static bool is_help(const char *word)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+// Anywhere before "--": help is wanted even where the rest is wrong. Not where another program's command line follows, which may ask that one for help.
+static bool asks_for_help(const struct cli_command *command, int argc, char **argv)
+{
+    for (int i = 1; !command->ends_options && i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i]))
             return true;
     return false;
 }
@@ -240,17 +246,22 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, void *op
     struct walk w = { command, argc, 1, argv, opts, err };
     bool only_args = false;
     *args = (struct cli_list){ NULL, 0 };
-    *help = asks_for_help(argc, argv);
+    *help = asks_for_help(command, argc, argv);
     int rc = set_defaults(command, opts, err);
     for (; rc == JB_OK && !*help && w.at < argc; w.at++) {
         const char *word = argv[w.at];
         if (only_args || word[0] != '-' || word[1] == '\0') {
+            only_args |= command->ends_options;
             rc = append(args, word, err);
             continue;
         }
         if (strcmp(word, "--") == 0) {
             only_args = true;
             continue;
+        }
+        if (is_help(word)) {
+            *help = true;
+            break;
         }
         drop_list_default(&w, word);
         rc = word[1] == '-' ? long_option(&w, word + 2) : short_options(&w, word + 1);

@@ -5,7 +5,7 @@
 // because energy never falls and rises by no more than P. A mark is a time t whose bounds are narrowed by every reading before and after it: readings behind t
 // bound E(t) from above without using P at all. A window is two marks. (Derivation: docs/measuring-energy.md.)
 //     s_most  = end of the read.
-//     s_least = begin of the read - update period; but if the value differs from the one before, it was updated since that earlier read began: s_least = the later of both.
+//     s_least = begin of the read - update period; but if the value differs from the one before, it was updated since that earlier read began: the later of both.
 // A reading of power says that power lay, up to the next reading, between the two: integrated. These bounds rest on that assumption, which the class says.
 #ifndef JB_POWER_TRACK_H
 #define JB_POWER_TRACK_H
@@ -13,43 +13,52 @@
 #include "power/source.h"
 
 #define JB_TRACK_MARKS 16
+#define JB_UPDATE_UNKNOWN_NS 100000000u // assumed when the update period is not known
 
 struct jb_mark {
-    bool open, final;        // final: a reading behind it was seen; later ones cannot narrow it further
+    bool open;
+    bool final;              // a reading behind it was seen; later ones cannot narrow it further
+    bool confirmed;          // some good reading ended at or after it
+    bool lost;               // a reading failed before one confirmed it: nothing is known
+    bool fitted;             // best_uj lies on the line between the edges around it
     uint64_t t_ns;
-    double lower_uj, best_uj, upper_uj; // since the track's first reading
-    double slack_uj;         // what wraps had hidden when it was set
+    double lower_uj, best_uj, upper_uj; // since the track's first reading; power: of the sums of least and most power
+    double slack_uj;         // energy: what wraps had hidden when it was set; power: what the age of a sample may hide
     uint32_t wraps;
-    uint64_t faults;         // the track's count when it was set
+    uint64_t faults, edges;  // the track's when it was set
 };
 
 struct jb_track {
     const struct jb_channel *channel; // borrowed
+    double ceiling_uj_per_ns, step_uj;
     uint64_t update_ns;      // in use: the channel's, or what was assumed
-    bool started, known;     // known: some reading so far
+    bool started;            // the next reading continues from the last one
+    bool known;              // some reading was good so far
     uint64_t last_count, last_begin_ns, last_end_ns;
-    uint64_t s_least_ns, s_most_ns; // of the last reading
-    uint64_t still_since_ns; // begin of the first reading that showed last_count
+    uint64_t s_least_ns, s_most_ns; // when last_count was true, as narrow as is known
+    uint64_t edge_least_ns;  // s_least when last_count was first seen
+    uint64_t still_since_ns; // begin of the first read that showed last_count
+    uint64_t total_count;    // energy: counts since the first reading
+    double total_uj;         // the same in microjoules; power: the best sum
+    double low_uj, high_uj;  // power: sums of the least and the most power
     double last_w;
-    double total_uj, low_uj, high_uj; // low and high: power channels only, kept apart because their uncertainty grows with time
-    double slack_uj;
-    double rate_w;           // between the last two edges, for the best figure
-    uint64_t edge_ns; double edge_uj;
+    double slack_uj;         // energy: what wraps may have hidden so far
+    double edge_ns, edge_uj, rate_uj_per_ns; // the last change of value, and the slope between the last two
     uint32_t wraps;
-    uint64_t edges;          // changes of value seen
+    uint64_t edges;          // changes of value seen (power: readings)
     uint64_t faults;
     char fault[200];         // the last one
     struct jb_mark mark[JB_TRACK_MARKS];
 };
 
 void jb_track_init(struct jb_track *t, const struct jb_channel *c);
-// Takes a reading (errnum EAGAIN: nothing happens). On failure counting starts anew from this value, the windows over it are lost (faults), and fault says why:
+// Takes a reading (errnum EAGAIN: nothing happens). On failure counting starts anew from this value, the windows over it are lost (faults), and `fault` says why:
 // RANGE: implausible (ran backwards, was reset, or more power than the ceiling); UNAVAILABLE: several wraps were possible, frozen, or unreadable; INVALID: above its range.
 int jb_track_push(struct jb_track *t, const struct jb_reading *r);
-// A time to be known; not before the last reading began. Slots are the caller's to choose (0 .. JB_TRACK_MARKS - 1); a slot in use is taken over.
+// A time to be known, not before the last reading began. Slots are the caller's to choose (0 .. JB_TRACK_MARKS - 1); a slot in use is taken over.
 void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns);
 void jb_track_unmark(struct jb_track *t, int slot);
-// Energy between two marks. Class of the error as above; UNAVAILABLE with the reason when a fault lies between, nothing was known, or nothing moved.
+// Energy between two marks. UNAVAILABLE with the reason (room for 256 bytes) when a fault lies between, nothing was known, or what never rests did not move.
 struct jb_span { double uj, lower_uj, upper_uj; uint32_t wraps; };
 int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span *out, char *reason, size_t room);
 

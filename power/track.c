@@ -1,0 +1,275 @@
+#include "power/track.h"
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define W_TO_UJ_PER_NS 1e-3
+#define REST_PERIODS 4           // update periods after which a counter that never rests must have moved
+#define GAP_PERIODS 4            // update periods between two samples of power, beyond which nothing is known of the time between
+#define GAP_LEAST_NS 500000000u
+
+void jb_track_init(struct jb_track *t, const struct jb_channel *c)
+{
+    double ceiling_w = c->ceiling_w > 0 ? c->ceiling_w : JB_DEFAULT_CEILING_W;
+    *t = (struct jb_track){.channel = c, .ceiling_uj_per_ns = ceiling_w * W_TO_UJ_PER_NS, .update_ns = c->update_ns ? c->update_ns : JB_UPDATE_UNKNOWN_NS};
+    // A counter that steps by more than a count is rounded twice: to its step by the hardware, to a count by the kernel.
+    t->step_uj = c->step_uj > c->unit ? c->step_uj + c->unit : c->unit;
+}
+
+static uint64_t minus(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+// What may be drawn in `ns` at most.
+static double at_most(const struct jb_track *t, uint64_t ns) { return t->ceiling_uj_per_ns * (double)ns; }
+
+// A failed reading: nothing is known of the time behind the last good one, so marks that no reading has confirmed are lost and none is narrowed any more.
+__attribute__((format(printf, 3, 4))) static int fail(struct jb_track *t, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(t->fault, sizeof t->fault, format, args);
+    va_end(args);
+    t->faults++;
+    t->started = false;
+    for (int i = 0; i < JB_TRACK_MARKS; i++) {
+        struct jb_mark *m = &t->mark[i];
+        if (m->open && !m->confirmed) m->lost = true;
+        m->final = true;
+    }
+    return code;
+}
+
+// ---- marks of a counter ----
+
+// What the reading held last says of time m->t_ns.
+static void narrow(const struct jb_track *t, struct jb_mark *m)
+{
+    double hidden = t->slack_uj - m->slack_uj;
+    double lower = t->total_uj - at_most(t, minus(t->s_most_ns, m->t_ns));
+    double upper = t->total_uj + t->step_uj + hidden + at_most(t, minus(m->t_ns, t->s_least_ns));
+    m->lower_uj = fmax(m->lower_uj, lower);
+    m->upper_uj = fmin(m->upper_uj, upper);
+    m->confirmed |= t->last_end_ns >= m->t_ns;
+    m->final = t->s_least_ns >= m->t_ns;
+}
+
+// The best figure at a mark between the last edge and a new one at (ns, uj).
+static void fit(const struct jb_track *t, struct jb_mark *m, double ns, double uj)
+{
+    double at = (double)m->t_ns;
+    if (m->fitted || at > ns || at < t->edge_ns || ns <= t->edge_ns) return;
+    m->best_uj = t->edge_uj + (uj - t->edge_uj) * ((at - t->edge_ns) / (ns - t->edge_ns));
+    m->fitted = true;
+}
+
+static void note_edge(struct jb_track *t)
+{
+    double ns = ((double)t->s_least_ns + (double)t->s_most_ns) / 2, uj = t->total_uj;
+    for (int i = 0; i < JB_TRACK_MARKS; i++)
+        if (t->mark[i].open && t->edges) fit(t, &t->mark[i], ns, uj);
+    if (t->edges && ns > t->edge_ns) t->rate_uj_per_ns = (uj - t->edge_uj) / (ns - t->edge_ns);
+    t->edge_ns = ns;
+    t->edge_uj = uj;
+    t->edges++;
+}
+
+static void narrow_marks(struct jb_track *t)
+{
+    for (int i = 0; i < JB_TRACK_MARKS; i++)
+        if (t->mark[i].open && !t->mark[i].final) narrow(t, &t->mark[i]);
+}
+
+// ---- readings of a counter ----
+
+// Counts since the last reading; decides whether they are a number at all.
+static int step_of(struct jb_track *t, const struct jb_reading *r, uint64_t *counts, bool *wrapped)
+{
+    const struct jb_channel *c = t->channel;
+    bool back = c->falling ? r->count > t->last_count : r->count < t->last_count;
+    uint64_t gap = minus(r->end_ns, t->s_least_ns), since_edge = minus(r->end_ns, t->edge_least_ns);
+    double seconds = (double)minus(r->end_ns, t->last_begin_ns) * 1e-9;
+    *wrapped = back && c->range && !c->falling;
+    if (c->falling) *counts = t->last_count - r->count;
+    else *counts = *wrapped ? r->count + (c->range - t->last_count) : r->count - t->last_count;
+    if (back && !*wrapped)
+        return fail(t, JB_E_RANGE, c->falling ? "the level rose: it is being charged" : "implausible: the counter ran backwards or was reset (%.6g s between readings)", seconds);
+    double uj = (double)*counts * c->unit;
+    if (uj > at_most(t, since_edge) + 2 * t->step_uj)
+        return fail(t, JB_E_RANGE, "implausible: %s (%.6g s between readings, %.6g W implied, ceiling %.6g W)",
+                    *wrapped ? "the counter ran backwards or was reset" : "more power than the ceiling", seconds, seconds > 0 ? uj * 1e-6 / seconds : 0, t->ceiling_uj_per_ns / W_TO_UJ_PER_NS);
+    if (c->range && uj + (double)c->range * c->unit <= at_most(t, gap) + 2 * t->step_uj)
+        return fail(t, JB_E_UNAVAILABLE, "ambiguous wrap: the counter may have wrapped more than once (%.6g s between readings, ceiling %.6g W)", seconds, t->ceiling_uj_per_ns / W_TO_UJ_PER_NS);
+    return JB_OK;
+}
+
+static void start(struct jb_track *t, const struct jb_reading *r, uint64_t s_least_ns)
+{
+    t->started = t->known = true;
+    t->last_count = r->count;
+    t->s_least_ns = t->edge_least_ns = s_least_ns;
+    t->s_most_ns = r->end_ns;
+    t->still_since_ns = t->last_begin_ns = r->begin_ns;
+    t->last_end_ns = r->end_ns;
+    // The value may have stood there for up to an update period: no edge was seen, but the line has to begin somewhere.
+    t->edge_ns = ((double)s_least_ns + (double)r->end_ns) / 2;
+    t->edge_uj = t->total_uj;
+}
+
+static int push_count(struct jb_track *t, const struct jb_reading *r)
+{
+    const struct jb_channel *c = t->channel;
+    uint64_t counts = 0, s_least = r->exact ? r->begin_ns : minus(r->begin_ns, t->update_ns);
+    bool wrapped = false;
+    if (c->range && r->count > c->range) return fail(t, JB_E_INVALID, "the counter stands above its own range");
+    if (t->started) {
+        int rc = step_of(t, r, &counts, &wrapped);
+        if (rc) {
+            start(t, r, s_least);
+            return rc;
+        }
+    } else {
+        start(t, r, s_least);
+    }
+    bool still = counts == 0 && !wrapped;
+    t->total_count += counts;
+    t->total_uj = (double)t->total_count * c->unit;
+    if (wrapped) {
+        t->wraps++;
+        t->slack_uj += t->step_uj; // from the range to 0 is no step for some counters and one unit of the hardware for others
+    }
+    t->last_count = r->count;
+    if (still) {
+        if (s_least > t->s_least_ns) t->s_least_ns = s_least;
+    } else {
+        t->s_least_ns = t->edge_least_ns = s_least > t->last_begin_ns || r->exact ? s_least : t->last_begin_ns;
+        t->s_most_ns = r->end_ns;
+        t->still_since_ns = r->begin_ns;
+        note_edge(t);
+    }
+    t->last_begin_ns = r->begin_ns;
+    t->last_end_ns = r->end_ns;
+    narrow_marks(t);
+    uint64_t rested = minus(r->begin_ns, t->still_since_ns);
+    if (still && c->never_rests && rested > REST_PERIODS * t->update_ns) {
+        int rc = fail(t, JB_E_UNAVAILABLE, "the counter is frozen: it has not moved for %.6g s", (double)rested * 1e-9);
+        t->started = true;
+        return rc;
+    }
+    return JB_OK;
+}
+
+// ---- readings of power ----
+
+static void settle_power_mark(struct jb_track *t, struct jb_mark *m, const double rate[3], uint64_t from_ns, double lag_uj)
+{
+    double ns = (double)minus(m->t_ns, from_ns);
+    m->lower_uj = t->low_uj + rate[0] * ns;
+    m->best_uj = t->total_uj + rate[1] * ns;
+    m->upper_uj = t->high_uj + rate[2] * ns;
+    m->slack_uj = lag_uj;
+    m->final = m->confirmed = m->fitted = true;
+}
+
+static int push_watts(struct jb_track *t, const struct jb_reading *r)
+{
+    const struct jb_channel *c = t->channel;
+    uint64_t now = r->end_ns, before = t->last_end_ns;
+    double w = r->watts * W_TO_UJ_PER_NS, last = t->last_w * W_TO_UJ_PER_NS, unit = c->unit * W_TO_UJ_PER_NS;
+    if (!(r->watts >= 0) || w > t->ceiling_uj_per_ns)
+        return fail(t, JB_E_RANGE, "implausible: %.6g W, ceiling %.6g W", r->watts, t->ceiling_uj_per_ns / W_TO_UJ_PER_NS);
+    if (t->started && now > before) {
+        uint64_t most = GAP_PERIODS * t->update_ns > GAP_LEAST_NS ? GAP_PERIODS * t->update_ns : GAP_LEAST_NS;
+        bool gap = now - before > most;
+        double rate[3] = {gap ? 0 : fmin(w, last), c->averaged ? w : (w + last) / 2, gap ? t->ceiling_uj_per_ns : fmax(w, last) + unit};
+        double lag = r->exact ? 0 : (double)t->update_ns * (rate[2] - rate[0]); // each sample may be an update period old
+        for (int i = 0; i < JB_TRACK_MARKS; i++) {
+            struct jb_mark *m = &t->mark[i];
+            if (m->open && !m->final && m->t_ns <= now) settle_power_mark(t, m, rate, before, lag);
+        }
+        double ns = (double)(now - before);
+        t->low_uj += rate[0] * ns;
+        t->total_uj += rate[1] * ns;
+        t->high_uj += rate[2] * ns;
+    }
+    t->started = t->known = true;
+    t->edges++;
+    t->last_w = r->watts;
+    t->last_begin_ns = r->begin_ns;
+    t->last_end_ns = now;
+    return JB_OK;
+}
+
+int jb_track_push(struct jb_track *t, const struct jb_reading *r)
+{
+    if (r->errnum == EAGAIN) return JB_OK;
+    if (r->errnum == ENODATA) return fail(t, JB_E_UNAVAILABLE, "%s", r->why[0] ? r->why : "the file is empty");
+    if (r->errnum == EINVAL) return fail(t, JB_E_UNAVAILABLE, "%s", r->why[0] ? r->why : "not a number, or the driver failed to read it");
+    if (r->errnum == ENODEV) return fail(t, JB_E_UNAVAILABLE, "%s", r->why[0] ? r->why : "it has vanished");
+    if (r->errnum) return fail(t, JB_E_UNAVAILABLE, "%s", r->why[0] ? r->why : strerror(r->errnum));
+    if (r->end_ns < r->begin_ns || (t->started && r->end_ns < t->last_end_ns)) return fail(t, JB_E_INVALID, "a reading out of order");
+    return t->channel->kind == JB_CHANNEL_POWER ? push_watts(t, r) : push_count(t, r);
+}
+
+// ---- windows ----
+
+void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns)
+{
+    struct jb_mark *m = &t->mark[slot];
+    *m = (struct jb_mark){.open = true, .t_ns = t_ns, .wraps = t->wraps, .faults = t->faults, .edges = t->edges, .lower_uj = -INFINITY, .upper_uj = INFINITY, .best_uj = NAN};
+    if (t->channel->kind == JB_CHANNEL_POWER) {
+        double ns = (double)minus(t_ns, t->last_end_ns);
+        m->lost = !t->known;
+        m->lower_uj = t->low_uj;
+        m->best_uj = t->total_uj + t->last_w * W_TO_UJ_PER_NS * ns;
+        m->upper_uj = t->high_uj + t->ceiling_uj_per_ns * ns;
+        return;
+    }
+    m->slack_uj = t->slack_uj;
+    if (!t->started) return;
+    narrow(t, m);
+    m->best_uj = t->edge_uj + t->rate_uj_per_ns * ((double)t_ns - t->edge_ns);
+}
+
+void jb_track_unmark(struct jb_track *t, int slot) { t->mark[slot].open = false; }
+
+static double clamp(double x, double low, double high) { return isnan(x) ? (low + high) / 2 : x < low ? low : x > high ? high : x; }
+
+static void span_of_power(const struct jb_mark *a, const struct jb_mark *b, struct jb_span *out)
+{
+    double lag = a->slack_uj + b->slack_uj;
+    out->lower_uj = fmax(b->lower_uj - a->lower_uj - lag, 0);
+    out->upper_uj = b->upper_uj - a->upper_uj + lag;
+    out->uj = clamp(b->best_uj - a->best_uj, out->lower_uj, out->upper_uj);
+    out->wraps = 0;
+}
+
+static void span_of_counts(const struct jb_mark *a, const struct jb_mark *b, bool moved, struct jb_span *out)
+{
+    out->lower_uj = fmax(b->lower_uj - a->upper_uj, 0);
+    out->upper_uj = fmax(b->upper_uj - a->lower_uj + (b->slack_uj - a->slack_uj), out->lower_uj);
+    double from = clamp(a->best_uj, a->lower_uj, a->upper_uj), to = clamp(b->best_uj, b->lower_uj, b->upper_uj);
+    out->uj = moved ? clamp(to - from, out->lower_uj, out->upper_uj) : out->lower_uj;
+    out->wraps = b->wraps - a->wraps;
+}
+
+int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span *out, char *reason, size_t room)
+{
+    const struct jb_mark *a = &t->mark[from], *b = &t->mark[to];
+    const char *why = NULL;
+    bool power = t->channel->kind == JB_CHANNEL_POWER, moved = t->edges != a->edges;
+    if (!a->open || !b->open || b->t_ns < a->t_ns) why = "the window was never begun";
+    else if (a->lost || b->lost || a->faults != b->faults) why = t->fault[0] ? t->fault : "no reading yet";
+    else if (!a->confirmed || !b->confirmed) why = power ? "no sample of power behind the window" : "no reading behind the window";
+    else if (!moved && t->channel->never_rests) why = "the counter did not move: the window is shorter than its update period, or it is frozen";
+    else if (!isfinite(a->lower_uj) || !isfinite(a->upper_uj) || !isfinite(b->lower_uj) || !isfinite(b->upper_uj)) why = "no reading yet";
+    if (why) {
+        snprintf(reason, room, "%s", why);
+        return JB_E_UNAVAILABLE;
+    }
+    if (power) span_of_power(a, b, out);
+    else span_of_counts(a, b, moved, out);
+    out->lower_uj *= 1 - fmin(t->channel->accuracy, 1);
+    out->upper_uj *= 1 + t->channel->accuracy;
+    return JB_OK;
+}

@@ -4,7 +4,12 @@
 TEST_SOURCES := $(sort $(wildcard tests/*/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(TEST_SOURCES))
 test_helpers = $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/$1/test_%.c tests/fuzz/%,$(wildcard tests/$1/*.c)))
-TEST_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/*/*.c))
+TEST_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/*/*.c tests/*/tools/*.c))
+
+# Programs that tests start beside the one under test: tests/<folder>/tools/*.c, linked as tests are. fuse_*.c only where libfuse 3 is.
+FUSE_LIBS := $(if $(CROSS),,$(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null))
+TOOL_SOURCES := $(filter-out $(if $(FUSE_LIBS),,$(wildcard tests/*/tools/fuse_*.c)),$(wildcard tests/*/tools/*.c))
+TEST_TOOLS := $(patsubst %.c,$(B)/%,$(TOOL_SOURCES))
 
 # A test that uses threads says so by using pthread or by a line "// jb:threads": those run under ThreadSanitizer.
 THREADED_SOURCES := $(if $(TEST_SOURCES),$(shell grep -lE 'pthread|jb:threads' $(TEST_SOURCES) 2>/dev/null))
@@ -16,6 +21,7 @@ test_ldflags = $(if $(filter tests/oom/%,$1),$(OOM_WRAP))
 # T=base or T=base/test_json picks tests.
 T ?=
 PICKED_SOURCES := $(if $(T),$(filter tests/$(T)/% tests/$(T).c,$(TEST_SOURCES)),$(TEST_SOURCES))
+PICKED_TOOLS := $(if $(T),$(filter $(B)/tests/$(firstword $(subst /, ,$(T)))/%,$(TEST_TOOLS)),$(TEST_TOOLS))
 
 # A test links its folder's archive and what that may use, so that one half-written folder does not stop all the others' tests.
 uses_base := base
@@ -31,7 +37,7 @@ test_archives = $(patsubst %,$(B)/lib/libjb_%.a,$(or $(if $(filter oom/%,$1),$(c
 folder_of = $(firstword $(subst /, ,$1))
 
 .PHONY: tests test asan tsan tsan-tests check
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(TEST_TOOLS)
 tsan-tests: $(patsubst %.c,$(B)/%,$(THREADED_SOURCES))
 
 .SECONDEXPANSION:
@@ -40,9 +46,9 @@ $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_helpers,$$(call folder_of,$$*)) $$
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JB_CFLAGS) $(CFLAGS) $(LDFLAGS) $(call test_ldflags,tests/$*) -o $@.$$$$ $(filter %.o,$^) \
-	    $(call test_archives,$*) $(CMOCKA_LIBS) $(LDLIBS_ALL) && mv -f $@.$$$$ $@
+	    $(call test_archives,$*) $(CMOCKA_LIBS) $(LDLIBS_ALL) $(if $(findstring /tools/fuse_,$*),$(FUSE_LIBS)) && mv -f $@.$$$$ $@
 
-test: $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))
+test: $(patsubst %.c,$(B)/%,$(PICKED_SOURCES)) $(PICKED_TOOLS)
 	@mk/run-tests.sh $(patsubst %.c,$(B)/%,$(PICKED_SOURCES))
 
 asan:

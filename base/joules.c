@@ -91,3 +91,62 @@ struct jb_joules jb_joules_net(const struct jb_joules *gross, const struct jb_jo
     if (idle->update_ns > net.update_ns) net.update_ns = idle->update_ns;
     return net;
 }
+
+static double per_ns(double uj, uint64_t ns) { return uj / (double)ns; }
+
+// One of the two windows has no figure: the other counts alone.
+static struct jb_joules one_sided(const struct jb_joules *have, const char *which, const struct jb_joules *lost)
+{
+    struct jb_joules one = *have;
+    snprintf(one.reason, sizeof one.reason, "idle only %s the work: %.200s", which, lost->reason[0] ? lost->reason : "the other window has no figure");
+    return one;
+}
+
+void jb_joules_idle(const struct jb_joules *before, const struct jb_joules *after, struct jb_joules *out, bool *drift)
+{
+    char why[256];
+    bool b = jb_joules_have(before) && before->window_ns, a = jb_joules_have(after) && after->window_ns;
+    *drift = false;
+    if (!b && !a) {
+        *out = jb_joules_have(before) ? jb_joules_none(before->source, "the idle window has no length") : none_of(before, before);
+        return;
+    }
+    if (!b || !a) {
+        *out = b ? one_sided(before, "before", after) : one_sided(after, "after", before);
+        return;
+    }
+    if (!comparable(before, after, why)) {
+        *out = jb_joules_none(before->source, why);
+        return;
+    }
+    double low[2] = {per_ns(before->lower_uj, before->window_ns), per_ns(after->lower_uj, after->window_ns)};
+    double high[2] = {per_ns(before->upper_uj, before->window_ns), per_ns(after->upper_uj, after->window_ns)};
+    double window = (double)before->window_ns + (double)after->window_ns;
+    struct jb_joules idle = *before;
+    idle.window_ns = before->window_ns + after->window_ns;
+    idle.uj = (per_ns(before->uj, before->window_ns) + per_ns(after->uj, after->window_ns)) / 2 * window;
+    idle.lower_uj = fmin(low[0], low[1]) * window;
+    idle.upper_uj = fmax(high[0], high[1]) * window;
+    idle.wraps += after->wraps;
+    if (after->update_ns > idle.update_ns) idle.update_ns = after->update_ns;
+    *drift = high[0] < low[1] || high[1] < low[0];
+    *out = idle;
+}
+
+void jb_joules_split(const struct jb_joules *j, struct jb_joules *energy, struct jb_joules *modelled)
+{
+    if (j->cls != JB_ENERGY_MODELLED) {
+        *energy = *j;
+        *modelled = jb_joules_none(j->source, "nothing was modelled");
+        return;
+    }
+    bool guest = strcmp(j->source, "guest-rapl") == 0;
+    struct jb_joules none = jb_joules_none(j->source, guest ? "under a hypervisor RAPL is synthetic (QEMU, for one, fills it from CPU time): it counts as modelled, see energy_modelled; "
+                                                              "measure on the host, or vouch for it with --trust-guest-rapl"
+                                                            : "the figure is modelled, not measured: see energy_modelled");
+    memcpy(none.root, j->root, sizeof none.root);
+    memcpy(none.domains, j->domains, sizeof none.domains);
+    none.window_ns = j->window_ns;
+    *modelled = *j;
+    *energy = none;
+}

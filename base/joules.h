@@ -39,4 +39,14 @@ struct jb_joules jb_joules_add(const struct jb_joules *a, const struct jb_joules
 // Net of idle: gross - idle_uw * window; bounds widened by idle_lower/upper. idle class none gives none with a reason.
 struct jb_joules jb_joules_net(const struct jb_joules *gross, const struct jb_joules *idle);
 
+// One idle record from the windows before and after a piece of work: the mean of their powers (which is the idle power in the middle of the work if it
+// changes linearly), and bounds that hold both, the hull of the two power intervals (Moore, Kearfott, Cloud: Introduction to Interval Analysis, SIAM 2009, 2.1):
+// idle power anywhere between the two values is inside. Its window is the sum of both. *drift: the intervals have no point in common, so idle power has
+// changed by more than both bounds explain. With one window alone that one counts, its reason says so, and *drift is false. Neither: none, with the reason.
+void jb_joules_idle(const struct jb_joules *before, const struct jb_joules *after, struct jb_joules *out, bool *drift);
+
+// What was observed and what was modelled never share a record. Class modelled goes to *modelled, and *energy becomes none with the reason (source "guest-rapl":
+// RAPL under a hypervisor that nobody vouched for); any other record goes to *energy, and *modelled is none.
+void jb_joules_split(const struct jb_joules *j, struct jb_joules *energy, struct jb_joules *modelled);
+
 #endif

@@ -318,6 +318,76 @@ static void net_widens_its_bounds(void **state)
     assert_int_equal(net.cls, JB_ENERGY_NONE);
 }
 
+// Powers before and after are known: 100 uJ in 1,000 ns and 60 uJ in 500 ns.
+static void idle_holds_both_windows(void **state)
+{
+    (void)state;
+    struct jb_joules before = measured(100, 20, 40, 1000), after = measured(60, 5, 5, 500), idle, net; // 0.08 to 0.14, and 0.11 to 0.13 uJ/ns
+    bool drift = true;
+    jb_joules_idle(&before, &after, &idle, &drift);
+    assert_true(jb_joules_have(&idle));
+    assert_false(drift);
+    assert_int_equal(idle.window_ns, 1500);
+    assert_true(fabs(idle.uj / 1500 - 0.11) < 1e-12 && fabs(idle.lower_uj / 1500 - 0.08) < 1e-12 && fabs(idle.upper_uj / 1500 - 0.14) < 1e-12);
+    struct jb_joules gross = measured(1000, 10, 10, 2000);
+    net = jb_joules_net(&gross, &idle);
+    assert_true(fabs(net.uj - 780) < 1e-9 && fabs(net.lower_uj - 710) < 1e-9 && fabs(net.upper_uj - 850) < 1e-9);
+    after = measured(80, 5, 5, 500); // 0.15 to 0.17: beyond what the bounds explain
+    jb_joules_idle(&before, &after, &idle, &drift);
+    assert_true(drift && fabs(idle.lower_uj / 1500 - 0.08) < 1e-12 && fabs(idle.upper_uj / 1500 - 0.17) < 1e-12);
+    jb_joules_idle(&after, &before, &idle, &drift);
+    assert_true(drift);
+    after = measured(75, 5, 5, 500); // 0.14 to 0.16: they touch
+    jb_joules_idle(&before, &after, &idle, &drift);
+    assert_false(drift);
+}
+
+static void idle_of_one_window_or_none(void **state)
+{
+    (void)state;
+    struct jb_joules one = measured(100, 20, 40, 1000), none = jb_joules_none("powercap", "the counter is frozen"), idle;
+    bool drift = true;
+    jb_joules_idle(&none, &one, &idle, &drift);
+    assert_true(idle.uj == 100 && idle.window_ns == 1000);
+    assert_string_equal(idle.reason, "idle only after the work: the counter is frozen");
+    assert_false(drift);
+    jb_joules_idle(&one, &none, &idle, &drift);
+    assert_string_equal(idle.reason, "idle only before the work: the counter is frozen");
+    jb_joules_idle(&none, &none, &idle, &drift);
+    assert_false(jb_joules_have(&idle));
+    assert_string_equal(idle.reason, "the counter is frozen");
+    struct jb_joules other = one;
+    other.cls = JB_ENERGY_REPLAYED;
+    jb_joules_idle(&one, &other, &idle, &drift);
+    assert_false(jb_joules_have(&idle));
+    one.window_ns = other.window_ns = 0;
+    jb_joules_idle(&one, &other, &idle, &drift);
+    assert_string_equal(idle.reason, "the idle window has no length");
+}
+
+static void modelled_energy_stands_apart(void **state)
+{
+    (void)state;
+    struct jb_joules j = measured(100, 1, 1, 1000), energy, modelled;
+    jb_joules_split(&j, &energy, &modelled);
+    assert_true(energy.cls == JB_ENERGY_MEASURED && energy.uj == 100);
+    assert_false(jb_joules_have(&modelled));
+    j.cls = JB_ENERGY_MODELLED;
+    snprintf(j.source, sizeof j.source, "guest-rapl");
+    jb_joules_split(&j, &energy, &modelled);
+    assert_true(modelled.cls == JB_ENERGY_MODELLED && modelled.uj == 100);
+    assert_true(energy.cls == JB_ENERGY_NONE && isnan(energy.uj) && isnan(energy.lower_uj));
+    assert_non_null(strstr(energy.reason, "hypervisor"));
+    assert_non_null(strstr(energy.reason, "--trust-guest-rapl"));
+    assert_string_equal(energy.domains, "package-0");
+    snprintf(j.source, sizeof j.source, "fitted");
+    jb_joules_split(&j, &energy, &modelled);
+    assert_null(strstr(energy.reason, "hypervisor"));
+    j = jb_joules_none("none", "no counter");
+    jb_joules_split(&j, &energy, &modelled);
+    assert_string_equal(energy.reason, "no counter");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,7 +395,8 @@ int main(void)
         cmocka_unit_test(named_streams_are_their_own), cmocka_unit_test(ranges_are_kept), cmocka_unit_test(shuffles_keep_all),
         cmocka_unit_test(fake_clock), cmocka_unit_test(real_clocks), cmocka_unit_test(iso_times), cmocka_unit_test(tiers), cmocka_unit_test(this_cpu),
         cmocka_unit_test(recorded_sysfs), cmocka_unit_test(energy_adds_with_bounds), cmocka_unit_test(energy_of_two_kinds_is_none),
-        cmocka_unit_test(none_is_never_zero), cmocka_unit_test(net_widens_its_bounds),
+        cmocka_unit_test(none_is_never_zero), cmocka_unit_test(net_widens_its_bounds), cmocka_unit_test(idle_holds_both_windows),
+        cmocka_unit_test(idle_of_one_window_or_none), cmocka_unit_test(modelled_energy_stands_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

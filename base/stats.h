@@ -25,6 +25,10 @@ uint64_t jb_early_stopping_min_queries(double p, uint64_t t);
 uint64_t jb_early_stopping_t(double p, uint64_t n);
 // Regularised incomplete beta function I_x(a, b) (Lentz's continued fraction; DLMF 8.17.22).
 double jb_beta_inc(double a, double b, double x);
+// The t with P(|T| <= t) = confidence for Student's T (Student 1908; the tail is a beta function: DLMF 8.17, Abramowitz & Stegun 26.7.1). NAN unless 0 < confidence < 1 and df > 0.
+double jb_student_t(double confidence, double df);
+// 95 % interval of the mean of n independent, about normal values: mean -+ t s / sqrt(n). Bounds NAN for n < 2 or values that are not finite.
+struct jb_interval jb_mean_ci95(const double *x, size_t n);
 // Convex-hull upper-left envelope for (cost, value) points: minimal cost, maximal value. Writes indices by rising cost into out (room for n), returns their count.
 // (Andrew's monotone chain 1979, upper hull; dominated points are left out.)
 size_t jb_hull_upper(const double *cost, const double *value, size_t n, size_t *out);

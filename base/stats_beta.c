@@ -46,6 +46,32 @@ double jb_beta_inc(double a, double b, double x)
     return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
+// P(|T| > t) = I_{df / (df + t^2)}(df / 2, 1 / 2), which falls as t rises: halving finds t.
+double jb_student_t(double confidence, double df)
+{
+    if (!(confidence > 0 && confidence < 1 && df > 0)) return NAN;
+    double low = 0, high = 1;
+    while (jb_beta_inc(df / 2, 0.5, df / (df + high * high)) > 1 - confidence && high < 1e150) high *= 2;
+    for (int i = 0; i < 100; i++) {
+        double t = low + (high - low) / 2;
+        if (jb_beta_inc(df / 2, 0.5, df / (df + t * t)) > 1 - confidence)
+            low = t;
+        else
+            high = t;
+    }
+    return low + (high - low) / 2;
+}
+
+struct jb_interval jb_mean_ci95(const double *x, size_t n)
+{
+    struct jb_interval unknown = {NAN, NAN};
+    if (n < 2) return unknown;
+    double mean = jb_mean(x, n), squares = 0;
+    for (size_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);
+    double half = jb_student_t(0.95, (double)(n - 1)) * sqrt(squares / (double)(n - 1) / (double)n);
+    return isfinite(half) && isfinite(mean) ? (struct jb_interval){mean - half, mean + half} : unknown;
+}
+
 // P(at most t of n queries are over-latency), when a query is within it with probability p: I_p(n - t, t + 1).
 static double tail(uint64_t n, uint64_t t, double p)
 {

@@ -196,11 +196,34 @@ static void hull_lies_above_everything(void **state)
     }
 }
 
+// Two-sided 95 % and 99 % points of Student's t: Abramowitz & Stegun, table 26.10; df 1 is tan(pi/2 * confidence).
+static void student(void **state)
+{
+    (void)state;
+    near(jb_student_t(0.95, 1), tan(acos(-1.0) / 2 * 0.95), 1e-9);
+    near(jb_student_t(0.95, 2), 0.95 * sqrt(2 / (1 - 0.95 * 0.95)), 1e-10); // df 2 has a closed form too
+    near(jb_student_t(0.95, 4), 2.776445105198, 1e-9);
+    near(jb_student_t(0.95, 9), 2.262157162798, 1e-9);
+    near(jb_student_t(0.99, 30), 2.749995653567, 1e-9);
+    near(jb_student_t(0.95, 1e6), 1.959966, 1e-5);
+    assert_true(isnan(jb_student_t(1, 3)) && isnan(jb_student_t(0.95, 0)) && isnan(jb_student_t(NAN, 3)));
+    const double x[] = {1, 2, 3, 4, 5};
+    struct jb_interval i = jb_mean_ci95(x, 5); // 3 -+ 2.7764 sqrt(2.5 / 5)
+    near(i.lower, 3 - 1.963243168, 1e-8);
+    near(i.upper, 3 + 1.963243168, 1e-8);
+    i = jb_mean_ci95(x, 1);
+    assert_true(isnan(i.lower) && isnan(i.upper));
+    const double same[] = {7, 7}, bad[] = {1, NAN};
+    i = jb_mean_ci95(same, 2);
+    assert_true(i.lower == 7 && i.upper == 7);
+    assert_true(isnan(jb_mean_ci95(bad, 2).lower));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mean_and_median), cmocka_unit_test(sorting_is_total), cmocka_unit_test(percentile_is_nearest_rank), cmocka_unit_test(wilson),
-        cmocka_unit_test(beta_known_values), cmocka_unit_test(beta_is_the_binomial_tail), cmocka_unit_test(early_stopping_as_loadgen),
+        cmocka_unit_test(beta_known_values), cmocka_unit_test(student), cmocka_unit_test(beta_is_the_binomial_tail), cmocka_unit_test(early_stopping_as_loadgen),
         cmocka_unit_test(early_stopping_inverse), cmocka_unit_test(hull_and_front), cmocka_unit_test(hull_edges), cmocka_unit_test(hull_lies_above_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,13 +110,13 @@ static void workloads_json(const struct jb_kernels *k, cJSON *array)
 }
 
 // The kinds that have no more than a name and a summary.
-#define SIMPLE_KIND(kind, table)                                                  \
+#define SIMPLE_KIND(kind, table, name_of, summary_of)                             \
     static void kind##_text(const struct jb_kernels *k, struct cli_table *t)      \
     {                                                                             \
         (void)k;                                                                  \
         for (size_t i = 0; table[i]; i++) {                                       \
-            cli_table_addf(t, "%s", table[i]->name);                              \
-            cli_table_addf(t, "%s", table[i]->summary);                           \
+            cli_table_addf(t, "%s", name_of(table[i]));                           \
+            cli_table_addf(t, "%s", summary_of(table[i]));                        \
         }                                                                         \
     }                                                                             \
     static void kind##_json(const struct jb_kernels *k, cJSON *array)             \
@@ -124,13 +124,15 @@ static void workloads_json(const struct jb_kernels *k, cJSON *array)
         (void)k;                                                                  \
         for (size_t i = 0; table[i]; i++) {                                       \
             cJSON *o = jb_json_put_object(array, NULL);                                     \
-            jb_json_put_str(o, "name", table[i]->name);                           \
-            jb_json_put_str(o, "summary", table[i]->summary);                     \
+            jb_json_put_str(o, "name", name_of(table[i]));                        \
+            jb_json_put_str(o, "summary", summary_of(table[i]));                  \
         }                                                                         \
     }
-SIMPLE_KIND(power, jb_power_sources)
-SIMPLE_KIND(reporters, jb_reporters)
-SIMPLE_KIND(archs, jb_archs)
+#define NAME_OF(row) (row)->name
+#define SUMMARY_OF(row) (row)->summary
+SIMPLE_KIND(power, jb_power_sources, jb_power_source_name, jb_power_source_summary)
+SIMPLE_KIND(reporters, jb_reporters, NAME_OF, SUMMARY_OF)
+SIMPLE_KIND(archs, jb_archs, NAME_OF, SUMMARY_OF)
 
 static const struct kind kinds[] = {
     { "policies", "policy|threshold|parameters|what it does", policies_text, policies_json },

@@ -1,87 +1,176 @@
-// An open source, and windows over its cumulative reading. A window is the difference of two readings, each of which is an interval; a failed
-// reading anywhere between them fails the window, because the source started counting anew.
+// Opening a meter: which source, its cover, ceilings, what is known of it.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "power/sources.h"
+#include "power/meter_data.h"
 
-struct jb_meter {
-    const struct jb_power_ops *ops;
-    void *impl;
-    struct jb_clock clock;
-    char root[128];
-    char none_reason[256]; // source none: what was tried
-    uint64_t faults;       // failed readings so far
-    char fault[256];       // the last one's reason
-};
+#define SAMPLER_MOST_NS 10000000000u // sums are kept at least so often, whatever the range
+#define SAMPLER_LEAST_NS 1000000u
+#define POWER_PERIOD_NS 100000000u   // samples of power, where the source does not say
 
-static const struct jb_power_ops *find(const char *name)
+static const struct jb_source_ops *find(const char *name)
 {
     for (size_t i = 0; jb_power_sources[i]; i++)
         if (strcmp(jb_power_sources[i]->name, name) == 0) return jb_power_sources[i];
     return NULL;
 }
 
-static int read_now(struct jb_meter *m, uint64_t now_ns, struct jb_joules *out)
+// ---- a leg ----
+
+static void close_leg(struct jb_leg *leg)
 {
-    int rc = m->ops->read(m->impl, now_ns, out);
-    if (rc == JB_OK) return JB_OK;
-    m->faults++;
-    snprintf(m->fault, sizeof m->fault, "%s", out->reason);
+    if (leg->ops) leg->ops->close(leg->impl);
+    free(leg->track);
+    memset(leg, 0, sizeof *leg);
+}
+
+static void choose_cover(struct jb_leg *leg)
+{
+    struct jb_source *s = &leg->source;
+    struct jb_cover_zone zones[JB_SOURCE_MAX_CHANNELS];
+    for (size_t i = 0; i < s->n; i++) zones[i] = s->channel[i].zone;
+    jb_cover_choose(zones, s->n);
+    for (size_t i = 0; i < s->n; i++) s->channel[i].zone = zones[i];
+    jb_cover_describe(zones, s->n, leg->domains, sizeof leg->domains, leg->left_out, sizeof leg->left_out);
+}
+
+static void set_ceilings(struct jb_leg *leg, const struct jb_power_opts *o)
+{
+    for (size_t i = 0; i < leg->source.n; i++) {
+        struct jb_channel *c = &leg->source.channel[i];
+        if (o->max_power_w > 0) {
+            c->ceiling_w = o->max_power_w;
+            c->ceiling_from = "--max-power-w";
+        } else if (!(c->ceiling_w > 0)) {
+            c->ceiling_w = JB_DEFAULT_CEILING_W;
+            c->ceiling_from = "default";
+        }
+    }
+}
+
+// The first reading, which a source that only looks alive does not survive.
+static int first_reading(struct jb_meter *m, struct jb_leg *leg, struct jb_err *err)
+{
+    size_t summed = 0;
+    for (size_t i = 0; i < leg->source.n; i++) {
+        const struct jb_channel *c = &leg->source.channel[i];
+        if (!c->zone.has_counter) continue;
+        jb_leg_read(m, leg, i);
+        if (c->zone.summed && leg->track[i].faults) return jb_fail(err, JB_E_UNAVAILABLE, "%s: %s: %s", leg->ops->name, c->zone.label, leg->track[i].fault);
+        summed += c->zone.summed;
+    }
+    return summed ? JB_OK : jb_fail(err, JB_E_UNAVAILABLE, "%s: no channel that may be summed", leg->ops->name);
+}
+
+static int open_leg(struct jb_meter *m, struct jb_leg *leg, const struct jb_source_ops *ops, const struct jb_power_opts *o, struct jb_err *err)
+{
+    int rc = ops->open(&leg->impl, o, &leg->source, err);
+    if (rc) return rc;
+    leg->ops = ops;
+    leg->read_ns = NAN;
+    if (ops == &jb_source_none) return JB_OK;
+    set_ceilings(leg, o);
+    choose_cover(leg);
+    jb_leg_look(leg, &m->clock);
+    choose_cover(leg);
+    leg->read_ns = jb_source_read_cost_ns(ops, leg->impl, &leg->source, &m->clock);
+    leg->track = calloc(leg->source.n + 1, sizeof *leg->track);
+    if (!leg->track) rc = jb_fail(err, JB_E_NOMEM, "%s: out of memory", ops->name);
+    for (size_t i = 0; i < leg->source.n && !rc; i++) jb_track_init(&leg->track[i], &leg->source.channel[i]);
+    if (!rc) rc = first_reading(m, leg, err);
+    if (rc) close_leg(leg);
     return rc;
 }
 
-// Opens one source and takes a first reading, which a source that only looks alive does not survive.
-static int try_source(struct jb_meter *m, const struct jb_power_ops *ops, const struct jb_power_opts *o, struct jb_err *err)
-{
-    struct jb_joules first;
-    int rc = ops->open(&m->impl, o, err);
-    if (rc) return rc;
-    m->ops = ops;
-    if (ops == &jb_power_none) return JB_OK;
-    rc = read_now(m, m->clock.now_ns(m->clock.self), &first);
-    if (rc) {
-        ops->close(m->impl);
-        m->impl = NULL;
-        m->ops = NULL;
-        return jb_fail(err, rc, "%s: %s", ops->name, first.reason);
-    }
-    memcpy(m->root, first.root, sizeof m->root);
-    return JB_OK;
-}
+// ---- which source ----
 
-// The first source that opens; what the others said goes into the reason of `none`. A missing trace or a probe-only row is no news.
+// The first source that opens and measures; what the others said goes into the reason of `none`. What is only modelled (a guest's RAPL) comes last.
 static int open_auto(struct jb_meter *m, const struct jb_power_opts *o, struct jb_err *err)
 {
+    const struct jb_source_ops *modelled = NULL;
     for (size_t i = 0; jb_power_sources[i]; i++) {
-        const struct jb_power_ops *ops = jb_power_sources[i];
-        if (ops == &jb_power_none || (ops == &jb_power_replay && !o->trace)) continue;
+        const struct jb_source_ops *ops = jb_power_sources[i];
+        bool given = (ops == &jb_source_replay && o->trace) || (ops == &jb_source_external && o->external);
+        if (ops->only_when_asked && !given) continue;
         struct jb_err why = {0};
-        int rc = try_source(m, ops, o, &why);
-        if (rc == JB_OK) return JB_OK;
+        int rc = open_leg(m, &m->leg[0], ops, o, &why);
+        if (rc == JB_OK && m->leg[0].source.cls != JB_ENERGY_MODELLED) return JB_OK;
+        if (rc == JB_OK) {
+            if (!modelled) modelled = ops;
+            close_leg(&m->leg[0]);
+            continue;
+        }
         if (rc == JB_E_NOMEM) return jb_fail(err, rc, "%s: out of memory", ops->name);
-        if (rc == JB_E_UNSUPPORTED) continue;
         size_t at = strlen(m->none_reason);
         snprintf(m->none_reason + at, sizeof m->none_reason - at, "%s%s", at ? " | " : "", why.detail);
     }
-    return try_source(m, &jb_power_none, o, err);
+    return open_leg(m, &m->leg[0], modelled ? modelled : &jb_source_none, o, err);
+}
+
+// perf and powercap read the same counters by different ways: the other one is opened beside it to compare.
+static void open_cross_check(struct jb_meter *m, const struct jb_power_opts *o)
+{
+    const struct jb_source_ops *mine = m->leg[0].ops, *other = mine == &jb_source_perf ? &jb_source_powercap : mine == &jb_source_powercap ? &jb_source_perf : NULL;
+    struct jb_err unused = {0};
+    if (!other || o->no_cross_check) return;
+    if (open_leg(m, &m->leg[1], other, o, &unused)) return;
+    if (m->leg[1].source.cls != m->leg[0].source.cls) close_leg(&m->leg[1]);
+}
+
+// ---- the sampler's period ----
+
+// Half the shortest time in which a counter can wrap; samples of power as often as the source says.
+static uint64_t sampler_period_ns(const struct jb_leg *leg)
+{
+    uint64_t period = leg->source.sampler_period_ns ? leg->source.sampler_period_ns : SAMPLER_MOST_NS;
+    for (size_t i = 0; i < leg->source.n; i++) {
+        const struct jb_channel *c = &leg->source.channel[i];
+        uint64_t ns = UINT64_MAX;
+        if (!c->zone.has_counter) continue;
+        if (c->kind == JB_CHANNEL_POWER && !leg->source.sampler_period_ns) ns = c->update_ns ? c->update_ns : POWER_PERIOD_NS;
+        if (c->kind == JB_CHANNEL_ENERGY && c->range) ns = (uint64_t)((double)c->range * c->unit * 1e3 / c->ceiling_w / 2);
+        if (ns < period) period = ns;
+    }
+    return period > SAMPLER_LEAST_NS ? period : SAMPLER_LEAST_NS;
+}
+
+static int start_sampler(struct jb_meter *m, const struct jb_power_opts *o, struct jb_err *err)
+{
+    if (o->no_sampler || jb_meter_is_none(m) || m->clock.now_ns != jb_clock_monotonic().now_ns) return JB_OK;
+    uint64_t period = sampler_period_ns(&m->leg[0]);
+    if (m->leg[1].ops && sampler_period_ns(&m->leg[1]) < period) period = sampler_period_ns(&m->leg[1]);
+    return jb_sampler_start(m, period, o->measured_cpus) ? jb_fail(err, JB_E_NOMEM, "the thread that samples the counters could not be started") : JB_OK;
+}
+
+// ---- open and close ----
+
+static int open_source(struct jb_meter *m, const struct jb_power_opts *o, struct jb_err *err)
+{
+    const char *name = o->source && o->source[0] ? o->source : "auto";
+    bool automatic = strcmp(name, "auto") == 0;
+    const struct jb_source_ops *ops = automatic ? NULL : find(name);
+    if (!automatic && !ops)
+        return jb_fail(err, JB_E_NOT_FOUND, "unknown power source \"%.60s\" (known: auto, perf, powercap, papi, hwmon, battery, external, replay, none)", name);
+    if (o->max_power_w < 0 || isnan(o->max_power_w)) return jb_fail(err, JB_E_RANGE, "a power ceiling of %g W", o->max_power_w);
+    if (ops == &jb_source_none) snprintf(m->none_reason, sizeof m->none_reason, "no energy source was chosen");
+    int rc = automatic ? open_auto(m, o, err) : open_leg(m, &m->leg[0], ops, o, err);
+    if (rc) return rc;
+    if (automatic) open_cross_check(m, o);
+    if (o->record && !jb_meter_is_none(m)) rc = jb_recorder_open(&m->recorder, o->record, &m->leg[0].source, &m->clock, err);
+    return rc ? rc : start_sampler(m, o, err);
 }
 
 int jb_meter_open(struct jb_meter **out, const struct jb_power_opts *o, struct jb_err *err)
 {
-    const char *name = o->source && o->source[0] ? o->source : "auto";
-    bool automatic = strcmp(name, "auto") == 0;
-    const struct jb_power_ops *ops = automatic ? NULL : find(name);
-    if (!automatic && !ops) return jb_fail(err, JB_E_NOT_FOUND, "unknown power source \"%.60s\" (known: auto, powercap, replay, none)", name);
-    if (o->max_power_w < 0 || isnan(o->max_power_w)) return jb_fail(err, JB_E_RANGE, "a power ceiling of %g W", o->max_power_w);
     struct jb_meter *m = calloc(1, sizeof *m);
     if (!m) return jb_fail(err, JB_E_NOMEM, "out of memory");
-    m->clock = o->clock.now_ns ? o->clock : jb_clock_monotonic();
-    if (ops == &jb_power_none) snprintf(m->none_reason, sizeof m->none_reason, "no energy source was chosen");
-    int rc = automatic ? open_auto(m, o, err) : try_source(m, ops, o, err);
+    m->clock = jb_power_clock(o);
+    m->sampler.cpu = -1;
+    pthread_mutex_init(&m->lock, NULL);
+    int rc = open_source(m, o, err);
     if (rc) {
-        free(m);
+        jb_meter_close(m);
         return rc;
     }
     *out = m;
@@ -91,74 +180,55 @@ int jb_meter_open(struct jb_meter **out, const struct jb_power_opts *o, struct j
 void jb_meter_close(struct jb_meter *m)
 {
     if (!m) return;
-    m->ops->close(m->impl);
+    jb_sampler_stop(m);
+    if (m->recorder) (void)jb_recorder_close(m->recorder, NULL);
+    close_leg(&m->leg[1]);
+    close_leg(&m->leg[0]);
+    pthread_mutex_destroy(&m->lock);
     free(m);
 }
 
-const char *jb_meter_source(const struct jb_meter *m)
+int jb_meter_record_end(struct jb_meter *m, struct jb_err *err)
 {
-    return m->ops->name;
+    if (!m->recorder) return JB_OK;
+    pthread_mutex_lock(&m->lock);
+    struct jb_recorder *r = m->recorder;
+    m->recorder = NULL;
+    pthread_mutex_unlock(&m->lock);
+    return jb_recorder_close(r, err);
 }
 
-const char *jb_meter_root(const struct jb_meter *m)
-{
-    return m->root;
-}
+// ---- what is known ----
 
-static struct jb_joules no_figure(const struct jb_meter *m, const char *reason, uint64_t window_ns)
-{
-    struct jb_joules none = jb_joules_none(m->ops->name, reason);
-    memcpy(none.root, m->root, sizeof none.root);
-    none.window_ns = window_ns;
-    return none;
-}
+const char *jb_meter_source(const struct jb_meter *m) { return m->leg[0].source.name; }
 
-int jb_meter_begin(struct jb_meter *m, struct jb_window *w)
+const char *jb_meter_root(const struct jb_meter *m) { return m->leg[0].source.root; }
+
+void jb_meter_facts(const struct jb_meter *m, struct jb_meter_facts *out)
 {
-    if (m->ops == &jb_power_none) {
-        *w = (struct jb_window){.start_ns = m->clock.now_ns(m->clock.self), .at_start = no_figure(m, m->none_reason, 0)};
-        return JB_OK;
+    const struct jb_leg *leg = &m->leg[0];
+    *out = (struct jb_meter_facts){
+        .source = leg->source.name, .root = leg->source.root, .cls = leg->source.cls, .domains = leg->domains, .left_out = leg->left_out, .remark = leg->source.remark,
+        .reason = jb_meter_is_none(m) ? m->none_reason : "", .cross_check = m->leg[1].ops ? m->leg[1].source.name : "", .ceiling_from = "",
+        .update_ns = leg->update_ns, .read_ns = leg->read_ns, .sampler_period_ns = m->sampler.running ? m->sampler.period_ns : 0,
+    };
+    for (size_t i = 0; i < leg->source.n; i++) {
+        if (!leg->source.channel[i].zone.summed) continue;
+        out->ceiling_w += leg->source.channel[i].ceiling_w;
+        if (!out->ceiling_from[0] && leg->source.channel[i].ceiling_from) out->ceiling_from = leg->source.channel[i].ceiling_from;
     }
-    // A first failure may concern the time before this window (a long pause in which a counter may have wrapped twice): the source has started
-    // anew by then, and a second reading tells.
-    int rc = JB_OK;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        w->start_ns = m->clock.now_ns(m->clock.self);
-        rc = read_now(m, w->start_ns, &w->at_start);
-        w->faults = m->faults;
-        if (rc == JB_OK) return JB_OK;
-    }
-    w->at_start = no_figure(m, m->fault, 0);
-    return rc;
 }
 
-static struct jb_joules difference(const struct jb_meter *m, const struct jb_joules *a, const struct jb_joules *b, uint64_t window_ns)
-{
-    struct jb_joules d = *b;
-    d.window_ns = window_ns;
-    d.wraps = b->wraps - a->wraps;
-    d.uj = b->uj - a->uj;
-    d.lower_uj = fmax(b->lower_uj - a->upper_uj, 0);
-    d.upper_uj = b->upper_uj - a->lower_uj;
-    if (d.uj > 0 && d.upper_uj > 0) return d;
-    char reason[160];
-    snprintf(reason, sizeof reason, "the counters did not move in %.3f ms: the window is shorter than their update period, or they are frozen", (double)window_ns * 1e-6);
-    return no_figure(m, reason, window_ns);
-}
+size_t jb_meter_n_channels(const struct jb_meter *m) { return m->leg[0].source.n; }
 
-struct jb_joules jb_meter_end(struct jb_meter *m, const struct jb_window *w)
+void jb_meter_channel(const struct jb_meter *m, size_t i, struct jb_channel_facts *out)
 {
-    struct jb_joules now;
-    uint64_t end_ns = m->clock.now_ns(m->clock.self), window_ns = end_ns > w->start_ns ? end_ns - w->start_ns : 0;
-    if (m->ops == &jb_power_none) return no_figure(m, m->none_reason, window_ns);
-    int rc = read_now(m, end_ns, &now);
-    if (!jb_joules_have(&w->at_start)) return no_figure(m, w->at_start.reason[0] ? w->at_start.reason : "the window was never begun", window_ns);
-    if (rc || m->faults != w->faults) return no_figure(m, m->fault, window_ns);
-    return difference(m, &w->at_start, &now, window_ns);
-}
-
-void jb_meter_poll(struct jb_meter *m)
-{
-    struct jb_joules unused;
-    if (m->ops != &jb_power_none) (void)read_now(m, m->clock.now_ns(m->clock.self), &unused);
+    const struct jb_channel *c = &m->leg[0].source.channel[i];
+    const struct jb_track *t = &m->leg[0].track[i];
+    bool energy = c->kind == JB_CHANNEL_ENERGY;
+    *out = (struct jb_channel_facts){
+        .label = c->zone.label, .control_type = c->zone.control_type, .path = c->path, .why_not = c->zone.why_not, .summed = c->zone.summed,
+        .kind = energy ? "energy" : "power", .ceiling_w = c->ceiling_w, .unit_uj = energy ? (c->step_uj > c->unit ? c->step_uj : c->unit) : NAN,
+        .range_uj = energy ? (uint64_t)((double)c->range * c->unit) : 0, .update_ns = c->update_ns, .trouble = t->fault,
+    };
 }

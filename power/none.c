@@ -1,33 +1,32 @@
-// none: no sensor. What stands in for a figure is the reason why there is none.
+// none: always there, gives no figure.
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include "power/sources.h"
+#include "power/source.h"
 
 static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
 {
     (void)o;
-    jb_probe_init(out, jb_power_none.name);
+    jb_probe_init(out, jb_source_none.name);
     out->available = true;
     snprintf(out->reason, sizeof out->reason, "always there; gives no figure");
     return JB_OK;
 }
 
-static int open_none(void **impl, const struct jb_power_opts *o, struct jb_err *err)
+static int open_none(void **impl, const struct jb_power_opts *o, struct jb_source *out, struct jb_err *err)
 {
     (void)o, (void)err;
     *impl = NULL;
+    *out = (struct jb_source){.cls = JB_ENERGY_NONE, .name = "none"};
     return JB_OK;
 }
 
-static void close_none(void *impl)
+static void close_none(void *impl) { (void)impl; }
+
+static bool read_none(void *impl, size_t channel, struct jb_reading *out)
 {
-    (void)impl;
+    (void)impl, (void)channel;
+    *out = (struct jb_reading){.errnum = ENODATA};
+    return false;
 }
 
-static int read_none(void *impl, uint64_t now_ns, struct jb_joules *out)
-{
-    (void)impl, (void)now_ns;
-    return jb_read_failed(out, JB_E_UNAVAILABLE, jb_power_none.name, "no energy source was chosen");
-}
-
-const struct jb_power_ops jb_power_none = {"none", "no energy source: every figure is absent, with the reason", probe, open_none, close_none, read_none};
+const struct jb_source_ops jb_source_none = {"none", "no energy source: every figure is absent, with the reason", true, probe, open_none, close_none, read_none};

@@ -1,39 +1,14 @@
 // The table of sources, and the probe over all of them.
-#include "power/power.h"
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include "power/sources.h"
+#include "power/source.h"
 
-const struct jb_power_ops *const jb_power_sources[] = {&jb_power_powercap, &jb_power_papi, &jb_power_replay, &jb_power_none, NULL};
+// auto tries them in this order: the kernel's counters as directly as can be, then other sensors; what has to be named comes last.
+const struct jb_source_ops *const jb_power_sources[] = {
+    &jb_source_perf, &jb_source_powercap, &jb_source_papi, &jb_source_hwmon, &jb_source_battery, &jb_source_external, &jb_source_replay, &jb_source_none, NULL,
+};
 
-void jb_probe_init(struct jb_power_probe *p, const char *source)
-{
-    *p = (struct jb_power_probe){.source = source, .cls = JB_ENERGY_NONE, .read_ns = NAN};
-}
+const char *jb_power_source_name(const struct jb_source_ops *s) { return s->name; }
 
-bool jb_probe_mode(const char *path, char mode[12])
-{
-    struct stat st;
-    mode[0] = 0;
-    if (stat(path, &st) != 0) return false;
-    mode[0] = S_ISDIR(st.st_mode) ? 'd' : S_ISREG(st.st_mode) ? '-' : S_ISFIFO(st.st_mode) ? 'p' : 'c';
-    for (int bit = 0; bit < 9; bit++) mode[1 + bit] = st.st_mode & (0400u >> bit) ? "rwx"[bit % 3] : '-';
-    mode[10] = 0;
-    return true;
-}
-
-int jb_read_failed(struct jb_joules *out, int code, const char *source, const char *format, ...)
-{
-    char reason[sizeof out->reason];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(reason, sizeof reason, format, args);
-    va_end(args);
-    *out = jb_joules_none(source, reason);
-    return code;
-}
+const char *jb_power_source_summary(const struct jb_source_ops *s) { return s->summary; }
 
 int jb_power_probe_all(const struct jb_power_opts *o, struct jb_power_probe *out, size_t room, size_t *n)
 {

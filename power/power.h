@@ -41,17 +41,9 @@ struct jb_power_probe {
     double read_ns;          // cost of one read, measured; NAN
 };
 
-// Goes away when the meter stands on power/source.h (then: extern const struct jb_source_ops *const jb_power_sources[]).
-struct jb_power_ops {
-    const char *name, *summary;
-    int (*probe)(const struct jb_power_opts *o, struct jb_power_probe *out);
-    int (*open)(void **impl, const struct jb_power_opts *o, struct jb_err *err);
-    void (*close)(void *impl);
-    int (*read)(void *impl, uint64_t now_ns, struct jb_joules *cumulative);
-};
-// NULL-terminated, in the order in which auto tries them: perf, powercap, papi, hwmon, battery (these by themselves), external, replay (only when named or given), none.
-extern const struct jb_power_ops *const jb_power_sources[];
 struct jb_source_ops;
+// NULL-terminated, in the order in which auto tries them: perf, powercap, papi, hwmon, battery (these by themselves), external, replay (only when named or given), none.
+extern const struct jb_source_ops *const jb_power_sources[];
 const char *jb_power_source_name(const struct jb_source_ops *s);
 const char *jb_power_source_summary(const struct jb_source_ops *s);
 
@@ -64,6 +56,8 @@ struct jb_meter;
 // With "auto" and nothing available the meter is of source none, whose reason sums up what was tried: never an error.
 int jb_meter_open(struct jb_meter **out, const struct jb_power_opts *o, struct jb_err *err);
 void jb_meter_close(struct jb_meter *m);
+// Ends the recording of jb_power_opts.record and says whether all of it was written (close does it too, in silence).
+int jb_meter_record_end(struct jb_meter *m, struct jb_err *err);
 const char *jb_meter_source(const struct jb_meter *m); // "powercap", "guest-rapl", "none", ...
 const char *jb_meter_root(const struct jb_meter *m);
 
@@ -91,7 +85,7 @@ void jb_meter_sampler(const struct jb_meter *m, struct jb_sampler_stats *out);
 // begin waits for an edge of fast counters (update period up to JB_ALIGN_MOST_NS: at most two periods), so that the window starts at a known reading. end waits for the reading
 // behind the end: up to two periods for fast counters, up to a period and a half for slow ones (see settle_most_ns). The window itself is from begin's return to end's call.
 #define JB_ALIGN_MOST_NS 5000000u
-struct jb_window { uint64_t start_ns; int slot; uint32_t generation; struct jb_joules at_start; uint64_t faults; }; // up to 8 may be open at once on a meter
+struct jb_window { uint64_t start_ns; int slot; uint32_t generation; }; // up to 8 may be open at once on a meter
 int jb_meter_begin(struct jb_meter *m, struct jb_window *w);            // an error's text comes with end's figure
 struct jb_joules jb_meter_end(struct jb_meter *m, const struct jb_window *w); // class none with a reason when the window failed
 // The same, and the figure of each channel (also those outside the cover), in the order of jb_meter_channel.

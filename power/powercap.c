@@ -1,30 +1,25 @@
-// powercap: the kernel's energy counters (Intel and AMD RAPL, and whatever else registers there).
+// powercap: the kernel's energy counters (Intel and AMD RAPL, and whatever else registers there); zones that only show power where there is no counter.
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "power/sources.h"
+#include "power/source.h"
 #include "power/strict.h"
 #include "power/tree.h"
 
-#define UPDATE_SEARCH_NS 60000000u   // how long open looks for the update period
-#define UPDATE_EDGES 16              // periods that are enough
-#define UPDATE_READS 400000          // bound for clocks that stand still
-#define DISTURBED_NS 250000          // between two reads: the search was off the CPU, this period does not count
-#define UPDATE_MARGIN 1.5            // the longest period seen is not the longest there is
 #define UPDATE_RAPL_NS 1000000u      // RAPL's nominal period (Intel SDM volume 3, "RAPL interfaces"): a shorter one is not believed
-#define UPDATE_UNKNOWN_NS 100000000u // assumed when none was found
-#define COST_READS 101
+#define RAPL_COUNTS 4294967295.0     // a RAPL counter has 32 bits: its range is so many units
+
+static const char guest_text[] = "under a hypervisor RAPL is synthetic (made up from CPU time, or the host's whole package)";
+static const char vouched_text[] = "RAPL of a guest, vouched for by the user (--trust-guest-rapl)";
 
 struct powercap {
     struct jb_tree tree;
-    struct jb_accumulator sum[JB_TREE_MAX_ZONES]; // of the zones in the cover
+    struct jb_channel channel[JB_TREE_MAX_ZONES];
+    uint64_t last[JB_TREE_MAX_ZONES];
     struct jb_clock clock;
-    struct jb_joules record; // what every figure says of itself
-    uint64_t open_ns;
-    char left_out[160];
 };
 
 // Why a tree cannot serve, or that it can.
@@ -111,7 +106,9 @@ static void judge(struct verdict *v, struct jb_tree *t, const struct jb_power_op
 {
     struct jb_err err = {0};
     int errnum;
-    *v = (struct verdict){.code = jb_tree_open(t, o->root, &errnum, &err)};
+    char root[sizeof t->root];
+    *v = (struct verdict){.code = jb_source_root(o, "class/powercap", root, sizeof root, &err)};
+    if (v->code == JB_OK) v->code = jb_tree_open(t, root, &errnum, &err);
     if (v->code == JB_E_RANGE) {
         snprintf(v->reason, sizeof v->reason, "%.255s", err.detail);
         return;
@@ -129,124 +126,53 @@ static void judge(struct verdict *v, struct jb_tree *t, const struct jb_power_op
         if (worst < t->n) judge_zone(v, t, worst);
         else snprintf(v->reason, sizeof v->reason, "%.100s: no zone that may be summed", t->root);
     } else if (t->sysfs && o->hypervisor && uses_rapl(t) && !o->trust_guest_rapl) {
-        v->code = JB_E_UNAVAILABLE;
-        snprintf(v->path, sizeof v->path, "%s", t->root);
-        snprintf(v->reason, sizeof v->reason, "under a hypervisor RAPL is synthetic (made up from CPU time, or the host's whole package)");
+        v->cls = JB_ENERGY_MODELLED;
+        snprintf(v->reason, sizeof v->reason, "%s", guest_text);
         snprintf(v->fix, sizeof v->fix, "measure on the host, or vouch for the guest's counters with --trust-guest-rapl");
     } else {
-        v->cls = t->sysfs ? JB_ENERGY_MEASURED : JB_ENERGY_REPLAYED;
+        v->cls = !t->sysfs ? JB_ENERGY_REPLAYED : t->power ? JB_ENERGY_INTEGRATED : JB_ENERGY_MEASURED;
     }
 }
 
-static struct jb_clock clock_of(const struct jb_power_opts *o)
+// Ceiling of a zone: what the kernel names for it or for the zone around it.
+static void set_ceiling(const struct jb_tree *t, size_t i, struct jb_channel *c)
 {
-    return o->clock.now_ns ? o->clock : jb_clock_monotonic();
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-// Median cost of reading the whole cover once.
-static double read_cost_ns(const struct jb_tree *t, const struct jb_clock *clock)
-{
-    double cost[COST_READS];
-    for (int k = 0; k < COST_READS; k++) {
-        uint64_t before = clock->now_ns(clock->self), value;
-        for (size_t i = 0; i < t->n; i++)
-            if (t->cover[i].summed) (void)jb_strict_read_u64(t->zone[i].files.energy_uj, &value);
-        cost[k] = (double)(clock->now_ns(clock->self) - before);
-    }
-    qsort(cost, COST_READS, sizeof *cost, by_value);
-    return cost[COST_READS / 2];
-}
-
-static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
-{
-    struct jb_tree *t = calloc(1, sizeof *t);
-    if (!t) return JB_E_NOMEM;
-    struct verdict v;
-    struct jb_clock clock = clock_of(o);
-    jb_probe_init(out, jb_power_powercap.name);
-    judge(&v, t, o);
-    out->available = v.code == 0;
-    out->cls = v.cls;
-    out->errnum = v.errnum;
-    snprintf(out->path, sizeof out->path, "%s", v.path);
-    for (size_t i = 0; i < t->n && !v.path[0]; i++)
-        if (t->cover[i].summed && !out->path[0]) jb_tree_counter_path(t, i, out->path, sizeof out->path);
-    jb_probe_mode(out->path, out->mode);
-    snprintf(out->reason, sizeof out->reason, "%s", v.reason);
-    snprintf(out->fix, sizeof out->fix, "%s", v.fix);
-    jb_cover_describe(t->cover, t->n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
-    if (out->available) out->read_ns = read_cost_ns(t, &clock);
-    jb_tree_close(t);
-    free(t);
-    return JB_OK;
-}
-
-// Longest time between two changes of a counter, with a margin; 0: none found in time.
-static uint64_t find_update_ns(int fd, const struct jb_clock *clock)
-{
-    uint64_t value, previous, start = clock->now_ns(clock->self), last = start, edge = 0, longest = 0;
-    int periods = 0;
-    bool disturbed = false;
-    if (jb_strict_read_u64(fd, &previous) != 0) return 0;
-    for (int reads = 0; reads < UPDATE_READS && periods < UPDATE_EDGES && last - start < UPDATE_SEARCH_NS; reads++) {
-        if (jb_strict_read_u64(fd, &value) != 0) return 0;
-        uint64_t now = clock->now_ns(clock->self);
-        bool held_up = now - last > DISTURBED_NS;
-        last = now;
-        disturbed |= held_up;
-        if (value == previous) continue;
-        previous = value;
-        if (edge && !disturbed) {
-            periods++;
-            if (now - edge > longest) longest = now - edge;
-        }
-        edge = now;
-        disturbed = held_up;
-    }
-    return periods >= 2 ? (uint64_t)((double)longest * UPDATE_MARGIN) + 1 : 0;
-}
-
-// Ceiling of a zone: the user's, else what the kernel names for it or for the zone around it, else the default.
-static double ceiling_w(const struct jb_tree *t, size_t i, const struct jb_power_opts *o)
-{
-    if (o->max_power_w > 0) return o->max_power_w;
-    for (int z = (int)i; z >= 0; z = t->cover[z].parent)
-        if (t->zone[z].limit_w > 0) return t->zone[z].limit_w;
-    return JB_DEFAULT_CEILING_W;
-}
-
-static size_t first_summed(const struct jb_tree *t)
-{
-    size_t i = 0;
-    while (!t->cover[i].summed) i++;
-    return i;
-}
-
-static void start_counters(struct powercap *p, const struct jb_power_opts *o)
-{
-    uint64_t found = find_update_ns(p->tree.zone[first_summed(&p->tree)].files.energy_uj, &p->clock);
-    if (found && uses_rapl(&p->tree) && found < UPDATE_RAPL_NS) found = UPDATE_RAPL_NS;
-    p->record.update_ns = found;
-    for (size_t i = 0; i < p->tree.n; i++) {
-        bool rapl = strncmp(p->tree.cover[i].control_type, "intel-rapl", 10) == 0;
-        struct jb_counter c = {
-            .range_uj = p->tree.zone[i].range_uj,
-            .unit_uj = jb_counter_unit_uj(p->tree.zone[i].range_uj, rapl),
-            .ceiling_w = ceiling_w(&p->tree, i, o),
-            .update_ns = found ? found : UPDATE_UNKNOWN_NS,
-            .never_rests = jb_cover_is_package(&p->tree.cover[i]),
-        };
-        jb_accumulator_init(&p->sum[i], &c);
+    for (int z = (int)i; z >= 0 && !(c->ceiling_w > 0); z = t->cover[z].parent) {
+        c->ceiling_w = t->zone[z].limit_w;
+        c->ceiling_from = c->ceiling_w > 0 ? t->zone[z].limit_from : NULL;
     }
 }
 
-static int open_powercap(void **impl, const struct jb_power_opts *o, struct jb_err *err)
+static void fill_channel(struct powercap *p, size_t i)
+{
+    struct jb_channel *c = &p->channel[i];
+    const struct jb_tree_zone *z = &p->tree.zone[i];
+    bool rapl = strncmp(p->tree.cover[i].control_type, "intel-rapl", 10) == 0;
+    *c = (struct jb_channel){.zone = p->tree.cover[i], .kind = p->tree.power ? JB_CHANNEL_POWER : JB_CHANNEL_ENERGY};
+    jb_tree_counter_path(&p->tree, i, c->path, sizeof c->path);
+    set_ceiling(&p->tree, i, c);
+    if (p->tree.power) {
+        c->unit = 1e-6;
+        return;
+    }
+    c->unit = 1;
+    c->range = z->range_uj;
+    c->step_uj = rapl ? ceil((double)z->range_uj / RAPL_COUNTS) : 1;
+    c->update_least_ns = rapl ? UPDATE_RAPL_NS : 0;
+    c->never_rests = jb_cover_is_package(&c->zone);
+}
+
+static void fill_source(struct powercap *p, const struct verdict *v, const struct jb_power_opts *o, struct jb_source *out)
+{
+    bool guest = v->cls == JB_ENERGY_MODELLED;
+    for (size_t i = 0; i < p->tree.n; i++) fill_channel(p, i);
+    *out = (struct jb_source){.cls = v->cls, .channel = p->channel, .n = p->tree.n};
+    snprintf(out->name, sizeof out->name, "%s", guest ? "guest-rapl" : jb_source_powercap.name);
+    snprintf(out->root, sizeof out->root, "%s", p->tree.root);
+    if (guest || (o->hypervisor && p->tree.sysfs && uses_rapl(&p->tree))) snprintf(out->remark, sizeof out->remark, "%s", guest ? guest_text : vouched_text);
+}
+
+static int open_powercap(void **impl, const struct jb_power_opts *o, struct jb_source *out, struct jb_err *err)
 {
     struct powercap *p = calloc(1, sizeof *p);
     if (!p) return jb_fail(err, JB_E_NOMEM, "powercap: out of memory");
@@ -257,14 +183,8 @@ static int open_powercap(void **impl, const struct jb_power_opts *o, struct jb_e
         free(p);
         return jb_fail(err, v.code, "powercap: %s%s%s", v.reason, v.fix[0] ? "; to unlock: " : "", v.fix);
     }
-    p->clock = clock_of(o);
-    p->record.cls = v.cls;
-    snprintf(p->record.source, sizeof p->record.source, "%s", jb_power_powercap.name);
-    snprintf(p->record.root, sizeof p->record.root, "%s", p->tree.root);
-    jb_cover_describe(p->tree.cover, p->tree.n, p->record.domains, sizeof p->record.domains, p->left_out, sizeof p->left_out);
-    if (o->hypervisor && p->tree.sysfs) snprintf(p->record.reason, sizeof p->record.reason, "RAPL of a guest, vouched for by the user (trust_guest_rapl)");
-    start_counters(p, o);
-    p->open_ns = p->clock.now_ns(p->clock.self);
+    p->clock = jb_power_clock(o);
+    fill_source(p, &v, o, out);
     *impl = p;
     return JB_OK;
 }
@@ -278,58 +198,59 @@ static void close_powercap(void *impl)
 }
 
 // A counter that stands still may have lost its file: outside sysfs a removed file can still be read.
-static bool vanished(const struct powercap *p, size_t i, uint64_t raw)
+static bool vanished(const struct powercap *p, size_t i, int fd, uint64_t raw)
 {
     struct stat st;
-    if (p->tree.sysfs || (p->sum[i].started && raw != p->sum[i].last_uj)) return false;
-    return fstat(p->tree.zone[i].files.energy_uj, &st) == 0 && st.st_nlink == 0;
+    if (p->tree.sysfs || raw != p->last[i]) return false;
+    return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-// One zone; keeps the first failure in `failed` and goes on, so that every accumulator sees the same moment.
-static int read_zone(struct powercap *p, size_t i, struct jb_joules *failed)
-{
-    char why[200];
-    uint64_t raw = 0, begin = p->clock.now_ns(p->clock.self);
-    int e = jb_strict_read_u64(p->tree.zone[i].files.energy_uj, &raw);
-    uint64_t end = p->clock.now_ns(p->clock.self);
-    const char *label = p->tree.cover[i].label, *name = jb_power_powercap.name;
-    if (e == 0 && vanished(p, i, raw)) e = ENODEV;
-    if (e) {
-        jb_accumulator_break(&p->sum[i]);
-        return jb_read_failed(failed, JB_E_IO, name, "%s: %s", label, e == ENODEV ? "the zone has vanished" : no_counter_text(e));
-    }
-    int rc = jb_accumulator_push(&p->sum[i], raw, begin, end, why, sizeof why);
-    return rc ? jb_read_failed(failed, rc, name, "%s: %s", label, why) : JB_OK;
-}
-
-static int read_powercap(void *impl, uint64_t now_ns, struct jb_joules *out)
+static bool read_powercap(void *impl, size_t i, struct jb_reading *out)
 {
     struct powercap *p = impl;
-    struct jb_joules sum = p->record, failed;
-    int rc = JB_OK;
-    for (size_t i = 0; i < p->tree.n; i++) {
-        if (!p->tree.cover[i].summed) continue;
-        struct jb_joules this_failed;
-        double lower, upper;
-        int r = read_zone(p, i, &this_failed);
-        if (r && rc == JB_OK) {
-            rc = r;
-            failed = this_failed;
-        }
-        jb_accumulator_bounds(&p->sum[i], now_ns, &lower, &upper);
-        sum.uj += (double)p->sum[i].total_uj;
-        sum.lower_uj += lower;
-        sum.upper_uj += upper;
-        sum.wraps += p->sum[i].wraps;
+    int fd = p->tree.power ? p->tree.zone[i].files.power_uw : p->tree.zone[i].files.energy_uj;
+    uint64_t raw = 0;
+    *out = (struct jb_reading){.begin_ns = p->clock.now_ns(p->clock.self)};
+    out->errnum = jb_strict_read_u64(fd, &raw);
+    out->end_ns = p->clock.now_ns(p->clock.self);
+    if (out->errnum == 0 && vanished(p, i, fd, raw)) out->errnum = ENODEV;
+    if (out->errnum) {
+        snprintf(out->why, sizeof out->why, "%s", out->errnum == ENODEV ? "the zone has vanished" : no_counter_text(out->errnum));
+        return false;
     }
-    if (rc) {
-        *out = failed;
-        snprintf(out->root, sizeof out->root, "%s", p->record.root);
-        return rc;
+    p->last[i] = raw;
+    if (p->tree.power) out->watts = (double)raw * 1e-6;
+    else out->count = raw;
+    return false;
+}
+
+static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
+{
+    struct powercap *p = calloc(1, sizeof *p);
+    if (!p) return JB_E_NOMEM;
+    struct jb_tree *t = &p->tree;
+    struct verdict v;
+    struct jb_source s;
+    jb_probe_init(out, jb_source_powercap.name);
+    judge(&v, t, o);
+    out->available = v.code == 0;
+    out->cls = v.cls;
+    out->errnum = v.errnum;
+    snprintf(out->path, sizeof out->path, "%s", v.path);
+    for (size_t i = 0; i < t->n && !v.path[0]; i++)
+        if (t->cover[i].summed && !out->path[0]) jb_tree_counter_path(t, i, out->path, sizeof out->path);
+    jb_probe_mode(out->path, out->mode);
+    snprintf(out->reason, sizeof out->reason, "%s", v.reason);
+    snprintf(out->fix, sizeof out->fix, "%s", v.fix);
+    jb_cover_describe(t->cover, t->n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
+    if (out->available) {
+        p->clock = jb_power_clock(o);
+        fill_source(p, &v, o, &s);
+        out->read_ns = jb_source_read_cost_ns(&jb_source_powercap, p, &s, &p->clock);
     }
-    sum.window_ns = now_ns > p->open_ns ? now_ns - p->open_ns : 0;
-    *out = sum;
+    jb_tree_close(t);
+    free(p);
     return JB_OK;
 }
 
-const struct jb_power_ops jb_power_powercap = {"powercap", "the kernel's energy counters (RAPL and others) through libpowercap", probe, open_powercap, close_powercap, read_powercap};
+const struct jb_source_ops jb_source_powercap = {"powercap", "the kernel's energy counters (RAPL and others) through libpowercap", false, probe, open_powercap, close_powercap, read_powercap};

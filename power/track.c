@@ -50,7 +50,11 @@ static void narrow(const struct jb_track *t, struct jb_mark *m)
     double upper = t->total_uj + t->step_uj + hidden + at_most(t, minus(m->t_ns, t->s_least_ns));
     m->lower_uj = fmax(m->lower_uj, lower);
     m->upper_uj = fmin(m->upper_uj, upper);
-    m->confirmed |= t->last_end_ns >= m->t_ns;
+    bool confirms = !m->confirmed && t->last_end_ns >= m->t_ns;
+    // No line can be laid through edges whose distance is not known: then the reading nearest in time.
+    if (confirms && t->channel->update_ns == 0 && t->last_end_ns - m->t_ns < m->before_ns) m->best_uj = t->total_uj;
+    if (confirms) m->wraps_behind = t->wraps;
+    m->confirmed |= confirms;
     m->final = t->s_least_ns >= m->t_ns;
 }
 
@@ -58,7 +62,7 @@ static void narrow(const struct jb_track *t, struct jb_mark *m)
 static void fit(const struct jb_track *t, struct jb_mark *m, double ns, double uj)
 {
     double at = (double)m->t_ns;
-    if (m->fitted || at > ns || at < t->edge_ns || ns <= t->edge_ns) return;
+    if (m->fitted || t->channel->update_ns == 0 || at > ns || at < t->edge_ns || ns <= t->edge_ns) return;
     m->best_uj = t->edge_uj + (uj - t->edge_uj) * ((at - t->edge_ns) / (ns - t->edge_ns));
     m->fitted = true;
 }
@@ -226,9 +230,10 @@ void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns)
         return;
     }
     m->slack_uj = t->slack_uj;
+    m->before_ns = t->started ? minus(t_ns, t->last_end_ns) : UINT64_MAX;
     if (!t->started) return;
     narrow(t, m);
-    m->best_uj = t->edge_uj + t->rate_uj_per_ns * ((double)t_ns - t->edge_ns);
+    m->best_uj = t->channel->update_ns ? t->edge_uj + t->rate_uj_per_ns * ((double)t_ns - t->edge_ns) : t->total_uj;
 }
 
 void jb_track_unmark(struct jb_track *t, int slot) { t->mark[slot].open = false; }
@@ -250,7 +255,7 @@ static void span_of_counts(const struct jb_mark *a, const struct jb_mark *b, boo
     out->upper_uj = fmax(b->upper_uj - a->lower_uj + (b->slack_uj - a->slack_uj), out->lower_uj);
     double from = clamp(a->best_uj, a->lower_uj, a->upper_uj), to = clamp(b->best_uj, b->lower_uj, b->upper_uj);
     out->uj = moved ? clamp(to - from, out->lower_uj, out->upper_uj) : out->lower_uj;
-    out->wraps = b->wraps - a->wraps;
+    out->wraps = b->wraps_behind - a->wraps;
 }
 
 int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span *out, char *reason, size_t room)

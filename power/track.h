@@ -21,10 +21,10 @@ struct jb_mark {
     bool confirmed;          // some good reading ended at or after it
     bool lost;               // a reading failed before one confirmed it: nothing is known
     bool fitted;             // best_uj lies on the line between the edges around it
-    uint64_t t_ns;
+    uint64_t t_ns, before_ns; // before_ns: since the last reading before it
     double lower_uj, best_uj, upper_uj; // since the track's first reading; power: of the sums of least and most power
     double slack_uj;         // energy: what wraps had hidden when it was set; power: what the age of a sample may hide
-    uint32_t wraps;
+    uint32_t wraps, wraps_behind; // the track's when it was set, and when it was confirmed
     uint64_t faults, edges;  // the track's when it was set
 };
 

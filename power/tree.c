@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
+#include "power/source.h"
 #include "power/strict.h"
 
 #define MAX_ENTRIES 64
@@ -70,7 +69,8 @@ static int open_below(const struct jb_tree *t, const char *path, const char *fil
 
 void jb_tree_counter_path(const struct jb_tree *t, size_t zone, char *out, size_t room)
 {
-    snprintf(out, room, "%s/%s/energy_uj", t->root, t->zone[zone].path);
+    const struct jb_tree_zone *z = &t->zone[zone];
+    snprintf(out, room, "%s/%s/%s", t->root, z->path, z->counter_errno && z->power_errno == 0 ? "power_uw" : "energy_uj");
 }
 
 static int *descriptor(struct powercap_zone *z, powercap_zone_file file)
@@ -79,6 +79,7 @@ static int *descriptor(struct powercap_zone *z, powercap_zone_file file)
     case POWERCAP_ZONE_FILE_ENERGY_UJ: return &z->energy_uj;
     case POWERCAP_ZONE_FILE_MAX_ENERGY_RANGE_UJ: return &z->max_energy_range_uj;
     case POWERCAP_ZONE_FILE_MAX_POWER_RANGE_UW: return &z->max_power_range_uw;
+    case POWERCAP_ZONE_FILE_POWER_UW: return &z->power_uw;
     default: return &z->name;
     }
 }
@@ -105,15 +106,10 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static bool in_sysfs(int fd)
+// Largest power that the kernel names: the zone's own range of power, or 4 times the largest constraint.
+static double power_limit_w(struct jb_tree *t, size_t i, const char **from)
 {
-    struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && fs.f_type == SYSFS_MAGIC;
-}
-
-// Largest power that the kernel names: 4 times the largest constraint, or the zone's own range of power.
-static double power_limit_w(struct jb_tree *t, size_t i)
-{
+    *from = "max_power_range_uw";
     uint64_t uw = 0, largest = 0;
     if (open_file(t, i, POWERCAP_ZONE_FILE_MAX_POWER_RANGE_UW) == 0 && jb_strict_read_u64(t->zone[i].files.max_power_range_uw, &uw) == 0 && uw > 0) return (double)uw * 1e-6;
     for (int c = 0; c < N_CONSTRAINTS; c++) {
@@ -127,6 +123,7 @@ static double power_limit_w(struct jb_tree *t, size_t i)
             close(fd);
         }
     }
+    *from = "4x the largest constraint";
     return 4e-6 * (double)largest;
 }
 
@@ -146,6 +143,25 @@ static int open_counter(struct jb_tree *t, size_t i)
     return 0;
 }
 
+// Some zones (arm-scmi) have no counter of energy and show power alone.
+static int open_power(struct jb_tree *t, size_t i)
+{
+    uint64_t uw;
+    int e = open_file(t, i, POWERCAP_ZONE_FILE_POWER_UW);
+    return e ? e : jb_strict_read_u64(t->zone[i].files.power_uw, &uw);
+}
+
+// Zones with counters of energy go before those that only show power; when there are no counters at all, power is integrated.
+static void fall_back_to_power(struct jb_tree *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->cover[i].has_counter) return;
+    for (size_t i = 0; i < t->n; i++) {
+        t->cover[i].has_counter = t->zone[i].power_errno == 0;
+        t->power |= t->cover[i].has_counter;
+    }
+}
+
 static void fill_zone(struct jb_tree *t, size_t i)
 {
     struct jb_tree_zone *z = &t->zone[i];
@@ -155,10 +171,11 @@ static void fill_zone(struct jb_tree *t, size_t i)
         snprintf(c->name, sizeof c->name, "%.63s", slash ? slash + 1 : z->path);
     }
     z->counter_errno = open_counter(t, i);
+    z->power_errno = z->counter_errno ? open_power(t, i) : ENOENT;
     c->has_counter = z->counter_errno == 0;
-    if (c->has_counter) {
-        z->limit_w = power_limit_w(t, i);
-        t->sysfs &= in_sysfs(z->files.energy_uj);
+    if (c->has_counter || z->power_errno == 0) {
+        z->limit_w = power_limit_w(t, i, &z->limit_from);
+        t->sysfs &= jb_fd_in_sysfs(c->has_counter ? z->files.energy_uj : z->files.power_uw);
     }
     close_fd(&z->files.name);
     close_fd(&z->files.max_energy_range_uj);
@@ -198,7 +215,7 @@ int jb_tree_open(struct jb_tree *t, const char *root, int *errnum, struct jb_err
     struct entries types, zones;
     int fd = open(t->root, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     if (fd < 0) *errnum = errno;
-    else t->sysfs = in_sysfs(fd);
+    else t->sysfs = jb_fd_in_sysfs(fd);
     if (*errnum == 0) *errnum = list(fd, "", &types);
     if (*errnum) return jb_fail_errno(err, JB_E_UNAVAILABLE, *errnum, "%s", t->root);
     for (size_t i = 0; i < types.n; i++) {
@@ -207,6 +224,7 @@ int jb_tree_open(struct jb_tree *t, const char *root, int *errnum, struct jb_err
         for (size_t k = 0; k < zones.n; k++) add_zone(t, types.name[i], zones.name[k], -1);
     }
     if (t->n == 0) return jb_fail(err, JB_E_UNAVAILABLE, "%s: no power zone", t->root);
+    fall_back_to_power(t);
     jb_cover_choose(t->cover, t->n);
     return JB_OK;
 }
@@ -215,6 +233,7 @@ void jb_tree_close(struct jb_tree *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         close_fd(&t->zone[i].files.energy_uj);
+        close_fd(&t->zone[i].files.power_uw);
         close_fd(&t->zone[i].files.name);
         close_fd(&t->zone[i].files.max_energy_range_uj);
         close_fd(&t->zone[i].files.max_power_range_uw);

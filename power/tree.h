@@ -3,7 +3,6 @@
 #define JB_POWER_TREE_H
 
 #include <powercap/powercap.h>
-#include "power/accumulator.h"
 #include "power/cover.h"
 #include "power/power.h"
 
@@ -17,12 +16,15 @@ struct jb_tree_zone {
     struct powercap_zone files;          // descriptors, -1 where not open; owned
     int counter_errno;                   // why there is no counter; 0: there is
     uint64_t range_uj, first_uj;
+    int power_errno;                     // why there is no reading of power (looked at when there is no counter); 0: there is
     double limit_w;                      // largest power the kernel names for it; 0: none
+    const char *limit_from;              // which attribute that was
 };
 
 struct jb_tree {
     char root[128];
     bool system_root, sysfs;             // sysfs: every counter lies in a sysfs
+    bool power;                          // no zone has a counter of energy, some show power
     struct jb_tree_zone zone[JB_TREE_MAX_ZONES];
     struct jb_cover_zone cover[JB_TREE_MAX_ZONES];
     size_t n;
@@ -32,7 +34,7 @@ struct jb_tree {
 // UNAVAILABLE: no root, or no zone (errnum says why the root could not be read, 0 otherwise).
 int jb_tree_open(struct jb_tree *t, const char *root, int *errnum, struct jb_err *err);
 void jb_tree_close(struct jb_tree *t);
-// ROOT/zone/energy_uj
+// ROOT/zone/energy_uj, or power_uw of a zone that has only this
 void jb_tree_counter_path(const struct jb_tree *t, size_t zone, char *out, size_t room);
 
 #endif

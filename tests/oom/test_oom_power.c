@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "power/power.h"
+#include "power/source.h"
 #include "tests/oom/countdown.h"
 
 static char root[64], trace[96];

@@ -61,17 +61,17 @@ static void one_socket(void **state)
     assert_string_equal(jb_meter_source(r.meter), "powercap");
     assert_string_equal(jb_meter_root(r.meter), r.tree.root);
     assert_int_equal(jb_meter_begin(r.meter, &w), 0);
-    r.clock.t_ns += 200 * MS;
-    unit_counter(&r.tree, PKG0, 1000 + 2000000);
-    unit_counter(&r.tree, CORE0, 500 + 1500000); // inside the package: not added
-    unit_counter(&r.tree, DRAM0, 200 + 300000);
+    r.clock.t_ns += 2000 * MS;
+    unit_counter(&r.tree, PKG0, 1000 + 60000000);
+    unit_counter(&r.tree, CORE0, 500 + 50000000); // inside the package: not added
+    unit_counter(&r.tree, DRAM0, 200 + 3000000);
     struct jb_joules j = jb_meter_end(r.meter, &w);
-    holds(&j, 2300000);
-    assert_true(j.uj == 2300000);
+    holds(&j, 63000000);
+    if (j.uj != 63000000) fail_msg("%.9g", j.uj);
     assert_string_equal(j.domains, "package-0 dram-0");
     assert_string_equal(j.source, "powercap");
     assert_string_equal(j.root, r.tree.root);
-    assert_true(j.window_ns >= 200 * MS && j.window_ns < 201 * MS);
+    assert_true(j.window_ns >= 2000 * MS && j.window_ns < 2001 * MS);
     assert_int_equal(j.wraps, 0);
     assert_int_equal(j.update_ns, 0); // a tree at rest shows no period
     rig_close(&r);
@@ -92,7 +92,7 @@ static void two_sockets_psys_and_mmio(void **state)
     unit_zone(&r.tree, "intel-rapl-mmio/intel-rapl-mmio:0", "package-0", 1000, RANGE_UJ);
     unit_zone(&r.tree, "dtpm/dtpm:0", "soc", 9, RANGE_UJ);
     unit_put(&r.tree, "intel-rapl/enabled", "1\n");
-    assert_int_equal(jb_power_sources[0]->probe(&r.opts, &p), 0);
+    assert_int_equal(jb_source_powercap.probe(&r.opts, &p), 0);
     assert_true(p.available);
     assert_int_equal(p.cls, JB_ENERGY_REPLAYED);
     assert_string_equal(p.domains, "package-0 dram-0 package-1 dram-1");
@@ -102,16 +102,16 @@ static void two_sockets_psys_and_mmio(void **state)
     assert_true(p.read_ns > 0);
     rig_meter(&r);
     jb_meter_begin(r.meter, &w);
-    r.clock.t_ns += 300 * MS;
-    unit_counter(&r.tree, PKG0, 1001000);
-    unit_counter(&r.tree, "intel-rapl/intel-rapl:1", 2000005);
-    unit_counter(&r.tree, "intel-rapl/intel-rapl:1/intel-rapl:1:0", 30005);
+    r.clock.t_ns += 3000 * MS;
+    unit_counter(&r.tree, PKG0, 100001000);
+    unit_counter(&r.tree, "intel-rapl/intel-rapl:1", 200000005);
+    unit_counter(&r.tree, "intel-rapl/intel-rapl:1/intel-rapl:1:0", 3000005);
     unit_counter(&r.tree, "intel-rapl/intel-rapl:a", 9000000);
     unit_counter(&r.tree, "intel-rapl-mmio/intel-rapl-mmio:0", 1001000);
     unit_counter(&r.tree, "dtpm/dtpm:0", 1000);
     struct jb_joules j = jb_meter_end(r.meter, &w);
-    holds(&j, 3030000);
-    assert_true(j.uj == 3030000);
+    holds(&j, 303000000);
+    assert_true(j.uj == 303000000);
     rig_close(&r);
 }
 
@@ -128,7 +128,7 @@ static void alone_what_is_otherwise_left_out(void **state)
         struct jb_power_probe p;
         rig_tree(&r);
         unit_zone(&r.tree, cases[i].zone, cases[i].name, 5, RANGE_UJ);
-        assert_int_equal(jb_power_sources[0]->probe(&r.opts, &p), 0);
+        assert_int_equal(jb_source_powercap.probe(&r.opts, &p), 0);
         assert_true(p.available);
         assert_string_equal(p.domains, cases[i].label);
         unit_tree_close(&r.tree);
@@ -175,10 +175,10 @@ static void long_silence_is_ambiguous(void **state)
     // A pause between windows costs nothing: begin takes a second reading.
     r.clock.t_ns += 2000ull * MS;
     assert_int_equal(jb_meter_begin(r.meter, &w), 0);
-    r.clock.t_ns += 100 * MS;
-    unit_counter(&r.tree, PKG0, 3000000);
+    r.clock.t_ns += 300 * MS;
+    unit_counter(&r.tree, PKG0, 21000000);
     j = jb_meter_end(r.meter, &w);
-    holds(&j, 2000000);
+    holds(&j, 20000000);
     rig_close(&r);
 }
 
@@ -234,10 +234,10 @@ static void failures_in_the_middle(void **state)
         assert_int_equal(j.cls, JB_ENERGY_NONE);
         if (!strcasestr(j.reason, cases[i].says)) fail_msg("\"%s\": %s", cases[i].text, j.reason);
         assert_int_equal(jb_meter_begin(r.meter, &w), 0); // and then all is well again
-        r.clock.t_ns += 100 * MS;
-        unit_counter(&r.tree, PKG0, 2001000);
+        r.clock.t_ns += 1000 * MS;
+        unit_counter(&r.tree, PKG0, 51001000);
         j = jb_meter_end(r.meter, &w);
-        holds(&j, 1000000);
+        holds(&j, 50000000);
         rig_close(&r);
     }
 }
@@ -256,7 +256,6 @@ static void zones_vanish(void **state)
     struct jb_joules j = jb_meter_end(r.meter, &w);
     none_because(&j, "package-0: the zone has vanished");
     assert_int_not_equal(jb_meter_begin(r.meter, &w), 0);
-    none_because(&w.at_start, "vanished");
     j = jb_meter_end(r.meter, &w);
     none_because(&j, "vanished");
     rig_close(&r);
@@ -270,7 +269,7 @@ static void refused(struct rig *r, int code, int errnum, const char *says)
     int rc = jb_meter_open(&m, &r->opts, &err);
     if (rc != code || !strstr(err.detail, says)) fail_msg("open: %d \"%s\"", rc, err.detail);
     assert_null(m);
-    assert_int_equal(jb_power_sources[0]->probe(&r->opts, &p), 0);
+    assert_int_equal(jb_source_powercap.probe(&r->opts, &p), 0);
     assert_false(p.available);
     assert_int_equal(p.cls, JB_ENERGY_NONE);
     assert_true(isnan(p.read_ns));
@@ -326,7 +325,7 @@ static int denied_child(struct rig *r)
     struct jb_meter *m = NULL;
     struct jb_power_probe p;
     if (jb_meter_open(&m, &r->opts, &err) != JB_E_DENIED) return 1;
-    if (jb_power_sources[0]->probe(&r->opts, &p) != 0 || p.available || p.errnum != EACCES) return 2;
+    if (jb_source_powercap.probe(&r->opts, &p) != 0 || p.available || p.errnum != EACCES) return 2;
     if (strcmp(p.mode, "-r--------") != 0 || !strstr(p.reason, "permission denied") || !strstr(p.path, PKG0 "/energy_uj")) return 3;
     if (!strstr(p.fix, "sudo chmod a+r ") || !strstr(p.fix, "energy_uj")) return 4;
     return 0;
@@ -409,7 +408,7 @@ static void symlinks_as_the_kernel_has_them(void **state)
     assert_int_equal(symlink("../../../../../class/powercap", from), 0);
     unit_path(&r.tree, "class/powercap", root);
     r.opts.root = root;
-    assert_int_equal(jb_power_sources[0]->probe(&r.opts, &p), 0);
+    assert_int_equal(jb_source_powercap.probe(&r.opts, &p), 0);
     assert_true(p.available);
     assert_string_equal(p.domains, "package-0");
     unit_tree_close(&r.tree);

@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "power/power.h"
+#include "power/source.h"
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof(a)[0])
 #define RANGE_UJ 262143328850u // (2^32 - 1) / 2^14 J

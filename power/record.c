@@ -167,7 +167,7 @@ static int put_line(struct jb_recorder *r, size_t i, const struct jb_reading *re
     jb_str_clear(b);
     jb_str_addf(b, "%" PRIu64 ",%" PRIu64 ",%zu,", begin_ns, end_ns, i);
     if (reading->errnum) put_failure(b, reading->errnum, reading->why, reading->text);
-    else if (c.kind == JB_CHANNEL_POWER && !isfinite(reading->watts)) put_failure(b, EINVAL, "not a number", reading->text);
+    else if (c.kind == JB_CHANNEL_POWER && !(fabs(reading->watts) <= JB_TRACE_MAX_W)) put_failure(b, ERANGE, "no number of watts", reading->text);
     else put_value(b, &c, reading);
     jb_str_add(b, "\n");
     if (b->failed) return out_of_memory(r);

@@ -7,41 +7,42 @@
 #include "power/strict.h"
 
 #define MAX_ERRNO 4095 // of the kernel
+#define HOUR_NS 3600e9
 
 #define HEAD(member) offsetof(struct jb_trace_head, member)
 const struct jb_trace_field jb_trace_head_fields[] = {
-    {"name", JB_TRACE_TEXT, HEAD(name), sizeof((struct jb_trace_head *)0)->name, true},
-    {"class", JB_TRACE_CLASS, HEAD(cls), 0, true},
-    {"root", JB_TRACE_TEXT, HEAD(root), sizeof((struct jb_trace_head *)0)->root, false},
-    {"remark", JB_TRACE_TEXT, HEAD(remark), sizeof((struct jb_trace_head *)0)->remark, false},
-    {"sampler_period_ns", JB_TRACE_U64, HEAD(sampler_period_ns), 0, false},
-    {"settle_most_ns", JB_TRACE_U64, HEAD(settle_most_ns), 0, false},
-    {"opened_ns", JB_TRACE_U64, HEAD(opened_ns), 0, false},
-    {"realtime_ns", JB_TRACE_U64, HEAD(realtime_ns), 0, true},
-    {NULL, 0, 0, 0, false},
+    {"name", JB_TRACE_TEXT, HEAD(name), sizeof((struct jb_trace_head *)0)->name, true, 0},
+    {"class", JB_TRACE_CLASS, HEAD(cls), 0, true, 0},
+    {"root", JB_TRACE_TEXT, HEAD(root), sizeof((struct jb_trace_head *)0)->root, false, 0},
+    {"remark", JB_TRACE_TEXT, HEAD(remark), sizeof((struct jb_trace_head *)0)->remark, false, 0},
+    {"sampler_period_ns", JB_TRACE_U64, HEAD(sampler_period_ns), 0, false, HOUR_NS},
+    {"settle_most_ns", JB_TRACE_U64, HEAD(settle_most_ns), 0, false, HOUR_NS},
+    {"opened_ns", JB_TRACE_U64, HEAD(opened_ns), 0, false, 0x1p62},
+    {"realtime_ns", JB_TRACE_U64, HEAD(realtime_ns), 0, true, 0x1p62},
+    {NULL, 0, 0, 0, false, 0},
 };
 
 #define CHANNEL(member) offsetof(struct jb_channel, member)
 const struct jb_trace_field jb_trace_channel_fields[] = {
-    {"kind", JB_TRACE_KIND, CHANNEL(kind), 0, true},
-    {"control_type", JB_TRACE_TEXT, CHANNEL(zone.control_type), sizeof((struct jb_channel *)0)->zone.control_type, false},
-    {"name", JB_TRACE_TEXT, CHANNEL(zone.name), sizeof((struct jb_channel *)0)->zone.name, true},
-    {"parent", JB_TRACE_INT, CHANNEL(zone.parent), 0, true},
-    {"has_counter", JB_TRACE_FLAG, CHANNEL(zone.has_counter), 0, false},
-    {"excluded", JB_TRACE_CONSTANT, CHANNEL(zone.excluded), JB_TRACE_MAX_CONSTANT, false},
-    {"path", JB_TRACE_TEXT, CHANNEL(path), sizeof((struct jb_channel *)0)->path, false},
-    {"unit", JB_TRACE_F64, CHANNEL(unit), 0, true},
-    {"range", JB_TRACE_U64, CHANNEL(range), 0, false},
-    {"step_uj", JB_TRACE_F64, CHANNEL(step_uj), 0, false},
-    {"ceiling_w", JB_TRACE_F64, CHANNEL(ceiling_w), 0, false},
-    {"ceiling_from", JB_TRACE_CONSTANT, CHANNEL(ceiling_from), JB_TRACE_MAX_CONSTANT, false},
-    {"update_ns", JB_TRACE_U64, CHANNEL(update_ns), 0, false},
-    {"update_least_ns", JB_TRACE_U64, CHANNEL(update_least_ns), 0, false},
-    {"accuracy", JB_TRACE_F64, CHANNEL(accuracy), 0, false},
-    {"never_rests", JB_TRACE_FLAG, CHANNEL(never_rests), 0, false},
-    {"averaged", JB_TRACE_FLAG, CHANNEL(averaged), 0, false},
-    {"falling", JB_TRACE_FLAG, CHANNEL(falling), 0, false},
-    {NULL, 0, 0, 0, false},
+    {"kind", JB_TRACE_KIND, CHANNEL(kind), 0, true, 0},
+    {"control_type", JB_TRACE_TEXT, CHANNEL(zone.control_type), sizeof((struct jb_channel *)0)->zone.control_type, false, 0},
+    {"name", JB_TRACE_TEXT, CHANNEL(zone.name), sizeof((struct jb_channel *)0)->zone.name, true, 0},
+    {"parent", JB_TRACE_INT, CHANNEL(zone.parent), 0, true, 0},
+    {"has_counter", JB_TRACE_FLAG, CHANNEL(zone.has_counter), 0, false, 0},
+    {"excluded", JB_TRACE_CONSTANT, CHANNEL(zone.excluded), JB_TRACE_MAX_CONSTANT, false, 0},
+    {"path", JB_TRACE_TEXT, CHANNEL(path), sizeof((struct jb_channel *)0)->path, false, 0},
+    {"unit", JB_TRACE_F64, CHANNEL(unit), 0, true, 1e12},
+    {"range", JB_TRACE_U64, CHANNEL(range), 0, false, 0},
+    {"step_uj", JB_TRACE_F64, CHANNEL(step_uj), 0, false, 1e15},
+    {"ceiling_w", JB_TRACE_F64, CHANNEL(ceiling_w), 0, false, 1e9},
+    {"ceiling_from", JB_TRACE_CONSTANT, CHANNEL(ceiling_from), JB_TRACE_MAX_CONSTANT, false, 0},
+    {"update_ns", JB_TRACE_U64, CHANNEL(update_ns), 0, false, HOUR_NS},
+    {"update_least_ns", JB_TRACE_U64, CHANNEL(update_least_ns), 0, false, HOUR_NS},
+    {"accuracy", JB_TRACE_F64, CHANNEL(accuracy), 0, false, 100},
+    {"never_rests", JB_TRACE_FLAG, CHANNEL(never_rests), 0, false, 0},
+    {"averaged", JB_TRACE_FLAG, CHANNEL(averaged), 0, false, 0},
+    {"falling", JB_TRACE_FLAG, CHANNEL(falling), 0, false, 0},
+    {NULL, 0, 0, 0, false, 0},
 };
 
 static void put_value(struct jb_str *out, const struct jb_trace_field *f, const void *value)
@@ -54,10 +55,14 @@ static void put_value(struct jb_str *out, const struct jb_trace_field *f, const 
         jb_trace_put_quoted(out, cut);
         break;
     }
-    case JB_TRACE_U64: jb_str_addf(out, "%" PRIu64, *(const uint64_t *)value); break;
+    case JB_TRACE_U64: {
+        uint64_t v = *(const uint64_t *)value;
+        jb_str_addf(out, "%" PRIu64, f->most > 0 && (double)v > f->most ? (uint64_t)f->most : v);
+        break;
+    }
     case JB_TRACE_F64: {
         double v = *(const double *)value;
-        jb_str_addf(out, "%.17g", isfinite(v) && v > 0 ? v : 0.0);
+        jb_str_addf(out, "%.17g", !(v > 0) ? 0.0 : f->most > 0 && v > f->most ? f->most : v);
         break;
     }
     case JB_TRACE_INT: jb_str_addf(out, "%d", *(const int *)value); break;

@@ -19,7 +19,7 @@ enum jb_trace_type {
     JB_TRACE_KIND,     // enum jb_channel_kind: energy or power
     JB_TRACE_CLASS,    // enum jb_energy_class by its name
 };
-struct jb_trace_field { const char *key; enum jb_trace_type type; size_t offset, room; bool required; };
+struct jb_trace_field { const char *key; enum jb_trace_type type; size_t offset, room; bool required; double most; }; // most: of a number, so that nothing overflows on it; 0: its type's
 
 // What a trace says of its source beside the channels.
 struct jb_trace_head {
@@ -31,10 +31,11 @@ struct jb_trace_head {
 };
 
 #define JB_TRACE_MAX_FIELDS 20
+#define JB_TRACE_MAX_W 1e12 // of a single reading
 #define JB_TRACE_MAX_CONSTANT 160
 extern const struct jb_trace_field jb_trace_head_fields[], jb_trace_channel_fields[]; // end with key NULL; of struct jb_trace_head and struct jb_channel
 
-// " KEY=VALUE" for each field. A number that is none (NAN) is written as 0: not known.
+// " KEY=VALUE" for each field. A number that is none (NAN) is written as 0: not known; one beyond its most as that.
 void jb_trace_put_fields(struct jb_str *out, const struct jb_trace_field *fields, const void *object);
 
 // "..." with \" \\ and \xHH for what is not printable ASCII.

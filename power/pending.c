@@ -21,7 +21,6 @@ static bool read_it(void *impl, size_t channel, struct jb_reading *out)
     return false;
 }
 
-const struct jb_source_ops jb_source_papi = {"papi", "pending", true, probe, open_it, close_it, read_it};
 const struct jb_source_ops jb_source_hwmon = {"hwmon", "pending", true, probe, open_it, close_it, read_it};
 const struct jb_source_ops jb_source_battery = {"battery", "pending", true, probe, open_it, close_it, read_it};
 const struct jb_source_ops jb_source_external = {"external", "pending", true, probe, open_it, close_it, read_it};

@@ -8,10 +8,6 @@
 #include <unistd.h>
 #include "power/pmu.h"
 
-#define UPDATE_RAPL_NS 1000000u // RAPL's nominal update period (Intel SDM volume 3, "RAPL interfaces"): a shorter one is not believed
-#define STEP_SEARCH_NS 20000000u // how long open looks at the counts for the hardware's unit
-#define STEP_READS 20000         // bound for clocks that stand still
-#define STEP_CHANGES 12          // each new count keeps the unit's own bit clear with a chance of a half
 
 struct perf {
     struct jb_pmu pmu;
@@ -60,8 +56,7 @@ static int add_channel(struct perf *p, size_t package, enum jb_pmu_domain d, int
         return jb_fail_errno(err, *errnum == EACCES || *errnum == EPERM ? JB_E_DENIED : JB_E_UNAVAILABLE, *errnum, "perf: %s on CPU %u", jb_pmu_event_name(d), cpu);
     }
     struct jb_channel *c = &p->channel[p->n];
-    *c = (struct jb_channel){.kind = JB_CHANNEL_ENERGY, .unit = e->scale_j * 1e6, .update_least_ns = UPDATE_RAPL_NS, .never_rests = d == JB_PMU_PKG};
-    jb_pmu_zone(&p->pmu, package, d, parent, &c->zone);
+    jb_pmu_channel(&p->pmu, package, d, parent, c);
     snprintf(c->path, sizeof c->path, "%.120s/events/%s:cpu=%u", dir, jb_pmu_event_name(d), cpu);
     p->fd[p->n++] = fd;
     return JB_OK;
@@ -78,25 +73,6 @@ static int add_channels(struct perf *p, const char *dir, int *errnum, struct jb_
         }
     }
     return JB_OK;
-}
-
-// The hardware's unit is finer information than the scale, and only the counts show it.
-static void find_steps(struct perf *p)
-{
-    uint64_t bits[JB_SOURCE_MAX_CHANNELS] = {0}, last[JB_SOURCE_MAX_CHANNELS] = {0};
-    uint64_t start = p->clock.now_ns(p->clock.self), now = start;
-    unsigned changes = 0;
-    for (int k = 0; k < STEP_READS && changes < STEP_CHANGES && now - start < STEP_SEARCH_NS; k++) {
-        for (size_t i = 0; i < p->n; i++) {
-            struct jb_reading r;
-            read_perf(p, i, &r);
-            now = r.end_ns;
-            changes += i == 0 && r.count != last[0];
-            last[i] = r.count;
-            bits[i] |= r.count;
-        }
-    }
-    for (size_t i = 0; i < p->n; i++) p->channel[i].step_uj = jb_pmu_step_uj(bits[i], p->channel[i].unit / 1e6);
 }
 
 // Opens; on failure `why` says what stands in the way, as a probe does.
@@ -120,7 +96,7 @@ static int find(struct perf *p, const struct jb_power_opts *o, struct jb_source 
         if (err) jb_fail(err, rc, "perf: %s; %s", why->reason, why->fix);
     }
     if (rc) return rc;
-    find_steps(p);
+    jb_pmu_find_steps(&jb_source_perf, p, p->channel, p->n, &p->clock);
     *s = (struct jb_source){.channel = p->channel, .n = p->n};
     jb_rapl_class(o, jb_source_perf.name, s);
     snprintf(s->root, sizeof s->root, "%.127s", dir);
@@ -152,15 +128,7 @@ static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
     out->available = rc == JB_OK;
     jb_probe_mode(out->path, out->mode);
     if (rc && !out->reason[0]) snprintf(out->reason, sizeof out->reason, "%.255s", err.detail);
-    if (rc == JB_OK) {
-        struct jb_cover_zone zones[JB_SOURCE_MAX_CHANNELS];
-        for (size_t i = 0; i < s.n; i++) zones[i] = s.channel[i].zone;
-        jb_cover_choose(zones, s.n);
-        jb_cover_describe(zones, s.n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
-        out->cls = s.cls;
-        snprintf(out->reason, sizeof out->reason, "%s", s.remark);
-        out->read_ns = jb_source_read_cost_ns(&jb_source_perf, p, &s, &p->clock);
-    }
+    if (rc == JB_OK) jb_pmu_probed(out, &jb_source_perf, p, &s, &p->clock);
     close_perf(p);
     return JB_OK;
 }

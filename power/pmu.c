@@ -12,6 +12,10 @@
 #define TEXT_ROOM 256
 #define MAX_CPUS 65536u
 #define LARGEST_UNIT_J 1.0
+#define UPDATE_RAPL_NS 1000000u  // RAPL's nominal update period (Intel SDM volume 3, "RAPL interfaces"): a shorter one is not believed
+#define STEP_SEARCH_NS 20000000u // how long open looks at the counts for the hardware's unit
+#define STEP_READS 20000         // bound for clocks that stand still
+#define STEP_CHANGES 12          // in each new count the unit's own bit is clear with a chance of a half
 
 static const struct { const char *event, *zone; } domains[JB_PMU_DOMAINS] = {
     [JB_PMU_PKG] = {"energy-pkg", "package"}, [JB_PMU_CORES] = {"energy-cores", "core"}, [JB_PMU_GPU] = {"energy-gpu", "uncore"},
@@ -222,7 +226,7 @@ static bool many_dies(const struct jb_pmu *p)
     return false;
 }
 
-void jb_pmu_zone(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, int parent, struct jb_cover_zone *out)
+static void fill_zone(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, int parent, struct jb_cover_zone *out)
 {
     const struct jb_pmu_package *k = &p->package[package];
     bool top = d == JB_PMU_PKG || d == JB_PMU_PSYS;
@@ -231,6 +235,43 @@ void jb_pmu_zone(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, i
     if (!top || (d == JB_PMU_PSYS && k->package == 0)) snprintf(out->name, sizeof out->name, "%s", domains[d].zone);
     else if (d == JB_PMU_PKG && many_dies(p)) snprintf(out->name, sizeof out->name, "%s-%u-die-%u", domains[d].zone, k->package, k->die);
     else snprintf(out->name, sizeof out->name, "%s-%u", domains[d].zone, k->package);
+}
+
+void jb_pmu_channel(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, int parent, struct jb_channel *out)
+{
+    *out = (struct jb_channel){.kind = JB_CHANNEL_ENERGY, .unit = p->event[d].scale_j * 1e6, .update_least_ns = UPDATE_RAPL_NS, .never_rests = d == JB_PMU_PKG};
+    fill_zone(p, package, d, parent, &out->zone);
+}
+
+void jb_pmu_find_steps(const struct jb_source_ops *ops, void *impl, struct jb_channel *channel, size_t n, const struct jb_clock *clock)
+{
+    uint64_t bits[JB_SOURCE_MAX_CHANNELS] = {0}, first = 0, start = clock->now_ns(clock->self), now = start;
+    unsigned changes = 0;
+    for (int k = 0; k < STEP_READS && changes < STEP_CHANGES && now - start < STEP_SEARCH_NS; k++) {
+        for (size_t i = 0; i < n; i++) {
+            struct jb_reading r = {0};
+            if (!channel[i].zone.has_counter) continue;
+            ops->read(impl, i, &r);
+            now = r.end_ns;
+            changes += i == 0 && r.count != first;
+            if (i == 0) first = r.count;
+            bits[i] |= r.count;
+        }
+    }
+    for (size_t i = 0; i < n; i++) channel[i].step_uj = jb_pmu_step_uj(bits[i], channel[i].unit / 1e6);
+}
+
+void jb_pmu_probed(struct jb_power_probe *out, const struct jb_source_ops *ops, void *impl, struct jb_source *s, const struct jb_clock *clock)
+{
+    struct jb_cover_zone zones[JB_SOURCE_MAX_CHANNELS];
+    for (size_t i = 0; i < s->n; i++) zones[i] = s->channel[i].zone;
+    jb_cover_choose(zones, s->n);
+    for (size_t i = 0; i < s->n; i++) s->channel[i].zone = zones[i];
+    jb_cover_describe(zones, s->n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
+    out->available = true;
+    out->cls = s->cls;
+    snprintf(out->reason, sizeof out->reason, "%s", s->remark);
+    out->read_ns = jb_source_read_cost_ns(ops, impl, s, clock);
 }
 
 void jb_rapl_class(const struct jb_power_opts *o, const char *name, struct jb_source *s)

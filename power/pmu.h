@@ -29,12 +29,17 @@ int jb_pmu_read(struct jb_pmu *out, const char *dir, const char *cpu_dir, struct
 int jb_pmu_dirs(const struct jb_power_opts *o, char dir[160], char cpu_dir[160], struct jb_err *err);
 
 const char *jb_pmu_event_name(enum jb_pmu_domain d); // "energy-pkg"
-// Who this counter is, named as the kernel's powercap tree names it: "package-1", "package-0-die-1", "core", "uncore", "dram", "psys", "psys-1".
-void jb_pmu_zone(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, int parent, struct jb_cover_zone *out);
+// The channel of this counter but for its path and step. The zone is named as the kernel's powercap tree names it: "package-1", "package-0-die-1", "core", "uncore", "dram",
+// "psys", "psys-1".
+void jb_pmu_channel(const struct jb_pmu *p, size_t package, enum jb_pmu_domain d, int parent, struct jb_channel *out);
+// Fills step_uj of channels that are open, by jb_pmu_step_uj of what they show within 20 ms.
+void jb_pmu_find_steps(const struct jb_source_ops *ops, void *impl, struct jb_channel *channel, size_t n, const struct jb_clock *clock);
 
 // Class, name and remark of RAPL figures by these options: synthetic in a guest, unless the user vouches for it.
 void jb_rapl_class(const struct jb_power_opts *o, const char *name, struct jb_source *s);
-// Fills reason and fix of a probe for a missing PMU, or for one that could not be opened with this errno. ours: what to say instead of "perf".
+// What a probe says of a source that is open: class, cover, remark, cost.
+void jb_pmu_probed(struct jb_power_probe *out, const struct jb_source_ops *ops, void *impl, struct jb_source *s, const struct jb_clock *clock);
+// Reason and fix for a missing PMU (ENOENT), or for one that could not be opened with this errno.
 void jb_pmu_explain(struct jb_power_probe *p, const struct jb_power_opts *o, int errnum);
 
 // The energy unit of the hardware as the counts show it: the kernel shifts the register left to 2^-32 J, so that each count is a multiple of the unit. `bits`: all counts

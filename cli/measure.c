@@ -1,11 +1,34 @@
 #include "cli/measure.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cpu.h"
 #include "base/version.h"
 #include "cli/signals.h"
+
+// The CPUs that this process is bound to, as "0-3,8"; NULL when it may use all of them.
+static const char *bound_to(void)
+{
+    static char text[512]; // a fact of the process, like its environment
+    cpu_set_t set;
+    long all = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t at = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0 || all < 1 || CPU_COUNT(&set) >= all)
+        return NULL;
+    for (int cpu = 0; cpu < CPU_SETSIZE && at < sizeof text - 32; cpu++) {
+        int last = cpu;
+        if (!CPU_ISSET(cpu, &set))
+            continue;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &set))
+            last++;
+        at += (size_t)snprintf(text + at, sizeof text - at, last > cpu ? "%s%d-%d" : "%s%d", at ? "," : "", cpu, last);
+        cpu = last;
+    }
+    return at ? text : NULL;
+}
 
 void cli_power_fill(struct jb_power_opts *out, const struct cli_power_opts *p)
 {
@@ -15,9 +38,14 @@ void cli_power_fill(struct jb_power_opts *out, const struct cli_power_opts *p)
         .source = p->source,
         .root = p->root,
         .trace = p->trace,
+        .external = p->external,
+        .external_joules = p->external_joules,
+        .external_has_offset = p->external_offset_ns != 0,
+        .external_offset_ns = p->external_offset_ns,
         .trust_guest_rapl = p->trust_guest_rapl,
         .hypervisor = cpu.hypervisor,
         .max_power_w = p->max_power_w,
+        .measured_cpus = bound_to(),
         .clock = jb_clock_monotonic(),
     };
 }

@@ -6,15 +6,20 @@
 #include "cli/progress.h"
 #include "harness/sweep.h"
 
-struct cli_power_opts { const char *source, *root, *trace; bool trust_guest_rapl; double max_power_w; };
+struct cli_power_opts { const char *source, *root, *trace, *external; bool trust_guest_rapl, external_joules; double max_power_w; int64_t external_offset_ns; };
 #define CLI_POWER_ROWS(type, member)                                                                                                              \
     { "power", 0, CLI_TEXT, offsetof(type, member.source), "SOURCE", "auto", 0, 0, "energy source (joulebench list power); auto: the first available" }, \
     { "power-root", 0, CLI_TEXT, offsetof(type, member.root), "DIR", NULL, 0, 0, "read counters below DIR instead of the system's own; their class is then replayed" }, \
     { "power-trace", 0, CLI_TEXT, offsetof(type, member.trace), "FILE", NULL, 0, 0, "the recorded trace for --power replay" },                       \
+    { "power-external", 0, CLI_TEXT, offsetof(type, member.external), "FILE", NULL, 0, 0,                                                           \
+      "an outside meter for --power external: a file or FIFO of timestamp_ns,watts lines" },                                                     \
+    { "power-external-joules", 0, CLI_FLAG, offsetof(type, member.external_joules), NULL, NULL, 0, 0, "its second column is cumulative joules" },     \
+    { "power-external-offset", 0, CLI_I64, offsetof(type, member.external_offset_ns), "NS", NULL, -9e18, 9e18,                                       \
+      "nanoseconds to add to its stamps to get CLOCK_REALTIME" },                                                                                \
     { "trust-guest-rapl", 0, CLI_FLAG, offsetof(type, member.trust_guest_rapl), NULL, NULL, 0, 0, "believe RAPL under a hypervisor; recorded with every figure" }, \
     { "max-power-w", 0, CLI_F64, offsetof(type, member.max_power_w), "W", "0", 0, 100000, "no window may exceed this power; 0: from the source" }
 
-// Fills power options alone (doctor).
+// Fills power options. CPUs that this process is bound to (taskset) are the measured ones.
 void cli_power_fill(struct jb_power_opts *out, const struct cli_power_opts *p);
 
 struct cli_measure {

@@ -34,14 +34,6 @@ static void print_probe(const struct jb_power_probe *p)
         printf("             a read costs %.0f ns\n", p->read_ns);
 }
 
-cJSON *cli_power_json(const char *kind)
-{
-    cJSON *root = cJSON_CreateObject();
-    jb_json_put_str(root, "schema", "joulebench.power/1");
-    jb_json_put_str(root, "kind", kind);
-    return root;
-}
-
 void cli_power_print_probes(const struct jb_power_probe *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -94,7 +94,7 @@ void jb_leg_look(struct jb_leg *leg, const struct jb_clock *clock)
     uint32_t unequal[JB_SOURCE_MAX_CHANNELS][JB_SOURCE_MAX_CHANNELS] = {0};
     bool any = false, all_found = true;
     for (size_t i = 0; i < s->n; i++) any |= wanted(&s->channel[i]);
-    uint32_t rounds = any ? watch(leg, clock, look, unequal) : 0;
+    uint32_t rounds = any && !s->stream ? watch(leg, clock, look, unequal) : 0;
     drop_mirrors(s, look, unequal, rounds);
     for (size_t i = 0; i < s->n; i++) {
         struct jb_channel *c = &s->channel[i];

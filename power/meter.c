@@ -74,7 +74,7 @@ static int open_leg(struct jb_meter *m, struct jb_leg *leg, const struct jb_sour
     choose_cover(leg);
     jb_leg_look(leg, &m->clock);
     choose_cover(leg);
-    leg->read_ns = jb_source_read_cost_ns(ops, leg->impl, &leg->source, &m->clock);
+    if (!leg->source.stream) leg->read_ns = jb_source_read_cost_ns(ops, leg->impl, &leg->source, &m->clock);
     leg->track = calloc(leg->source.n + 1, sizeof *leg->track);
     if (!leg->track) rc = jb_fail(err, JB_E_NOMEM, "%s: out of memory", ops->name);
     for (size_t i = 0; i < leg->source.n && !rc; i++) jb_track_init(&leg->track[i], &leg->source.channel[i]);

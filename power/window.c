@@ -39,7 +39,7 @@ enum wait { WAIT_EDGE, WAIT_FINAL };
 static bool is_fast(const struct jb_leg *leg, size_t i)
 {
     const struct jb_channel *c = &leg->source.channel[i];
-    return c->zone.summed && c->kind == JB_CHANNEL_ENERGY && leg->track[i].update_ns <= JB_ALIGN_MOST_NS;
+    return c->zone.summed && c->kind == JB_CHANNEL_ENERGY && !leg->source.stream && leg->track[i].update_ns <= JB_ALIGN_MOST_NS;
 }
 
 static bool arrived(const struct jb_track *t, enum wait what, int mark, uint64_t edges, uint64_t faults)

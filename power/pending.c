@@ -24,4 +24,3 @@ static bool read_it(void *impl, size_t channel, struct jb_reading *out)
 const struct jb_source_ops jb_source_hwmon = {"hwmon", "pending", true, probe, open_it, close_it, read_it};
 const struct jb_source_ops jb_source_battery = {"battery", "pending", true, probe, open_it, close_it, read_it};
 const struct jb_source_ops jb_source_external = {"external", "pending", true, probe, open_it, close_it, read_it};
-const struct jb_source_ops jb_source_replay = {"replay", "pending", true, probe, open_it, close_it, read_it};

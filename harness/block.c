@@ -70,7 +70,7 @@ static void place_streams(struct jb_host_lane *lane, const struct jb_block_reque
 
 static uint32_t capacity_for(const struct jb_block_request *r)
 {
-    uint64_t n = r->block_ns / MIN_QUERY_NS / r->batch + 64;
+    uint64_t n = (r->query_ns > MIN_QUERY_NS ? r->block_ns / r->query_ns : r->block_ns / MIN_QUERY_NS / r->batch) + 64;
     if (n < r->min_queries) n = r->min_queries;
     uint64_t most = MAX_CAPACITY / r->batch + 1;
     return (uint32_t)(n < most ? n : most);
@@ -95,7 +95,13 @@ static int lead_in(const struct jb_host *h, const struct jb_host_lane *lane, str
 
 // ---- usage and energy around the recorded part ----
 
-struct meters { struct jb_window window; struct rusage usage; uint64_t cpu_ns; };
+struct meters { struct jb_window window; struct rusage usage; uint64_t cpu_ns; struct jb_cputime cputime; };
+
+static void cputime_now(const struct jb_host *h, struct jb_cputime *out)
+{
+    if (h->o.cputime) h->o.cputime(h->o.cputime_self, out);
+    else jb_cputime_now(out);
+}
 
 static uint64_t process_cpu_ns(void)
 {
@@ -105,20 +111,25 @@ static uint64_t process_cpu_ns(void)
 
 static void meters_begin(const struct jb_host *h, struct meters *m, struct jb_block *b)
 {
+    cputime_now(h, &m->cputime); // outside the energy window: reading /proc/stat costs as much as some queries
+    if (h->o.meter) (void)jb_meter_begin(h->o.meter, &m->window); // waits for an edge; a window that could not begin says why when it ends
     getrusage(RUSAGE_SELF, &m->usage);
     m->cpu_ns = process_cpu_ns();
-    if (h->o.meter) (void)jb_meter_begin(h->o.meter, &m->window); // a window that could not begin says why when it ends
     b->start_ns = now(h);
 }
 
+// The meter may wait for the reading behind the end: what belongs to the queries is taken before, and the latencies are done by then.
 static void meters_end(const struct jb_host *h, const struct meters *m, struct jb_block *b)
 {
     struct rusage usage;
+    struct jb_cputime cputime;
     b->wall_ns = now(h) - b->start_ns;
-    if (!h->o.meter) b->energy = jb_joules_none("none", "no energy source was opened");
-    else b->energy = jb_meter_end(h->o.meter, &m->window);
     b->cpu_ns = process_cpu_ns() - m->cpu_ns;
     getrusage(RUSAGE_SELF, &usage);
+    if (!h->o.meter) b->energy = jb_joules_none("none", "no energy source was opened");
+    else b->energy = jb_meter_end(h->o.meter, &m->window);
+    cputime_now(h, &cputime);
+    jb_cputime_between(&m->cputime, &cputime, &b->others);
     b->voluntary_switches = (uint64_t)(usage.ru_nvcsw - m->usage.ru_nvcsw);
     b->involuntary_switches = (uint64_t)(usage.ru_nivcsw - m->usage.ru_nivcsw);
     b->major_faults = (uint64_t)(usage.ru_majflt - m->usage.ru_majflt);
@@ -257,9 +268,9 @@ int jb_host_run(struct jb_host *h, const struct jb_block_request *r, struct jb_b
 struct jb_joules jb_host_idle(struct jb_host *h, uint64_t ns)
 {
     struct jb_window window;
-    if (h->o.meter) (void)jb_meter_begin(h->o.meter, &window);
-    if (ns) h->o.clock.sleep_ns(h->o.clock.self, ns);
     if (!h->o.meter) return jb_joules_none("none", "no energy source was opened");
-    jb_meter_poll(h->o.meter);
+    if (!ns) return jb_joules_none(jb_meter_source(h->o.meter), "no idle window was asked for (idle_ms)");
+    (void)jb_meter_begin(h->o.meter, &window);
+    h->o.clock.sleep_ns(h->o.clock.self, ns);
     return jb_meter_end(h->o.meter, &window);
 }

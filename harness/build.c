@@ -64,6 +64,8 @@ static int build_head(struct jb_build *b)
     b->clock_resolution_ns = number_text(run, JB_ENV_CLOCK_RESOLUTION);
     b->seed = jb_line_u64(settings, "seed");
     b->measured = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(settings, "measured"));
+    b->energy_half_width = jb_line_num(settings, "energy_half_width");
+    b->max_other_cpu = jb_line_num(settings, "max_other_cpu");
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(settings, "percentiles");
     for (const cJSON *i = cJSON_IsArray(list) ? list->child : NULL; i && b->n_percentiles < JB_PLAN_MAX_PERCENTILES; i = i->next)
         if (cJSON_IsNumber(i) && i->valuedouble > 0 && i->valuedouble < 1) b->percentiles[b->n_percentiles++] = i->valuedouble;
@@ -140,6 +142,7 @@ static int build_oracles(struct jb_build *b)
 static int build_all(struct jb_build *b, struct jb_err *err)
 {
     int rc = build_head(b);
+    if (!rc) rc = jb_build_power(b);
     if (!rc) rc = select_cells(b);
     if (!rc) rc = build_cells(b, err);
     if (!rc) rc = build_oracles(b);

@@ -26,11 +26,16 @@ struct jb_build {
     double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
     double clock_cost_ns, clock_resolution_ns;
     bool measured;                       // the run had a performance pass
+    double energy_half_width, max_other_cpu; // as the plan had them; NAN: a journal of a version before them
 };
 
 // build_cell.c: one cell's row. `index` into r->cells and built.
 int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err);
 void jb_built_free(struct jb_built *x);
+// build_energy.c: joules of its windows, CPU time of others.
+int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct jb_rec_cell *rec);
+// build_power.c: the meter of the run.
+int jb_build_power(struct jb_build *b);
 // build_latency.c: everything that comes from blocks.
 int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err);
 // hull.c: adaptive cells against the hull of static networks and fixed exits; fills r->hull.

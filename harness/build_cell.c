@@ -1,4 +1,4 @@
-// One cell's row: identity, accuracy, costs, energy. What comes from blocks is in build_latency.c.
+// One cell's row: identity, accuracy, costs. What comes from blocks is in build_latency.c and build_energy.c.
 #include "harness/build.h"
 
 #include "base/stats.h"
@@ -125,51 +125,6 @@ static int modelled(struct jb_result *r, struct jb_result_cell *c, const struct 
     return c->n_modelled ? 0 : JB_E_NOMEM;
 }
 
-// ---- energy ----
-
-static void sum_energy(const struct jb_rec_cell *rec, struct jb_result_energy *e)
-{
-    double rows = 0, net = 0;
-    double *g[3] = { &e->gross_uj, &e->gross_lower_uj, &e->gross_upper_uj }, *x[3] = { &e->net_uj, &e->net_lower_uj, &e->net_upper_uj };
-    for (int i = 0; i < 3; i++) *g[i] = *x[i] = 0;
-    for (uint32_t i = 0; i < rec->n_blocks; i++) {
-        const struct jb_block_fact *b = &rec->blocks[i];
-        double gross[3] = { b->uj, b->lower_uj, b->upper_uj }, less[3] = { b->net_uj, b->net_lower_uj, b->net_upper_uj };
-        rows += (double)b->n_rows;
-        net += b->net_cls == JB_ENERGY_NONE ? 0 : 1;
-        for (int k = 0; k < 3; k++) {
-            *g[k] += gross[k];
-            *x[k] += less[k];
-        }
-    }
-    for (int i = 0; i < 3; i++) {
-        *g[i] = rows > 0 ? *g[i] / rows : NAN;
-        *x[i] = rows > 0 && net == rec->n_blocks ? *x[i] / rows : NAN;
-    }
-}
-
-static int energy(struct jb_result *r, struct jb_result_cell *c, const struct jb_rec_cell *rec)
-{
-    struct jb_result_energy *e = &c->energy;
-    e->per = "query";
-    if (!rec->n_blocks || !rec->energy_text) return 0;
-    const struct jb_joules *text = rec->energy_text;
-    e->source = jb_result_str(r, text->source);
-    e->root = jb_result_str(r, text->root);
-    e->domains = jb_result_str(r, text->domains);
-    enum jb_energy_class cls = rec->blocks[0].energy_cls;
-    for (uint32_t i = 0; i < rec->n_blocks; i++)
-        if (rec->blocks[i].energy_cls != cls) cls = JB_ENERGY_NONE;
-    if (cls == JB_ENERGY_MODELLED) cls = JB_ENERGY_NONE; // modelled figures stand apart
-    e->cls = cls;
-    e->reason = jb_result_str(r, cls == JB_ENERGY_NONE ? (text->reason[0] ? text->reason : "not every block has a figure of one class") : rec->net_reason[0] ? rec->net_reason : NULL);
-    if (!e->source || !e->root || !e->domains || (cls == JB_ENERGY_NONE && !e->reason)) return JB_E_NOMEM;
-    if (cls == JB_ENERGY_NONE) return 0;
-    sum_energy(rec, e);
-    if (c->accuracy.value > 0) e->per_correct_uj = e->gross_uj / c->accuracy.value;
-    return 0;
-}
-
 // ---- samples for the bootstraps ----
 
 static int samples(struct jb_build *b, struct jb_built *x, struct jb_err *err)
@@ -213,7 +168,7 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
     c->load_ns = or_nan(f->load_ns);
     c->peak_rss_bytes = or_nan(b->rec->peak_rss_bytes);
     rc = modelled(b->r, c, f);
-    if (!rc) rc = energy(b->r, c, x->rec);
+    if (!rc) rc = jb_build_energy(b, c, x->rec);
     if (!rc && f->samples.n_bytes) {
         rc = samples(b, x, &why);
         if (!rc) rc = jb_build_latency(b, index, &why);
@@ -223,6 +178,7 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
             rc = c->reason ? 0 : JB_E_NOMEM;
         }
     }
+    if (f->batch == 1) c->energy.edp_uj_ms = c->energy.gross_uj * c->latency_mean_ns * 1e-6; // the delay of a batch is not that of one query
     (void)err;
     return rc;
 }

@@ -62,6 +62,7 @@ struct jb_ctx {
     struct jb_record record;
     char cpu[96], power_source[32], power_root[128];
     int cores;
+    uint64_t idle_ns;                    // length of an idle window; 0: none (nothing can be measured in it, or the plan says so)
     struct jb_clock_quality clock;
     double harness_ns;                   // own cost of a query
     bool measured;                       // the run has a performance pass
@@ -95,6 +96,12 @@ int jb_measure_pass(struct jb_ctx *c, struct jb_err *err);
 // environment.c: the "run" line.
 cJSON *jb_run_line(struct jb_ctx *c, const struct jb_plan *p);
 double jb_harness_cost(struct jb_ctx *c);
+// power_facts.c: what is known of the meter, for the "run" line; what its sampler did so far.
+bool jb_put_power(cJSON *o, const struct jb_ctx *c);
+void jb_power_stats(const struct jb_ctx *c, struct jb_sampler_stats *out);
+bool jb_power_is_none(const struct jb_ctx *c);
+uint64_t jb_power_least_ns(const struct jb_ctx *c);            // a shorter window cannot give joules; 0: not known
+void jb_power_idle(struct jb_ctx *c);                          // sets idle_ns, once the cells are known: none without joules, longer where the counters are slow and there is time
 // sweep.c: the whole run of an open context (p NULL: no plan), then its result. INTERRUPTED still gives one.
 int jb_ctx_run(struct jb_ctx *c, const struct jb_plan *p, bool measure, struct jb_err *err);
 int jb_ctx_result(struct jb_ctx *c, int rc, struct jb_result **out, struct jb_err *err);

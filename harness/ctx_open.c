@@ -40,7 +40,7 @@ int jb_ctx_open(struct jb_ctx *c, const struct jb_sweep_opts *o, const struct jb
     c->clock = jb_clock_measure(&o->clock);
     c->started_ns = o->clock.now_ns(o->clock.self);
     int rc = open_meter(c, err);
-    struct jb_host_opts host = { .kernels = o->kernels, .paths = &c->paths, .clock = o->clock, .meter = c->meter };
+    struct jb_host_opts host = { .kernels = o->kernels, .paths = &c->paths, .clock = o->clock, .meter = c->meter, .cputime = o->cputime, .cputime_self = o->cputime_self };
     if (!rc) rc = jb_host_open(&c->host, &host, err);
     return rc;
 }
@@ -198,5 +198,7 @@ int jb_ctx_from_plan(struct jb_ctx *c, const struct jb_plan *p, struct jb_err *e
         rc = copy_model(m, &p->models[c->n_models++], err);
         if (!rc) rc = jb_ctx_open_model(c, m, err);
     }
-    return rc ? rc : jb_cells_expand(c, p, err);
+    if (!rc) rc = jb_cells_expand(c, p, err);
+    if (!rc) jb_power_idle(c);
+    return rc;
 }

@@ -94,6 +94,7 @@ static bool put_settings(cJSON *o, const struct jb_ctx *c)
     cJSON *list = jb_json_put_array(o, "percentiles");
     bool ok = list && jb_json_put_u64(o, "seed", s->seed) && jb_json_put_u64(o, "repetitions", s->repetitions) && jb_json_put_f64(o, "block_ms", s->block_ms) &&
               jb_json_put_f64(o, "idle_ms", s->idle_ms) && jb_json_put_f64(o, "lead_in_ms", s->lead_in_ms) && jb_json_put_f64(o, "max_seconds", s->max_seconds) &&
+              jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_f64(o, "max_other_cpu", s->max_other_cpu) &&
               jb_json_put_u64(o, "accuracy_samples", s->accuracy_samples) && jb_json_put_str(o, "split", jb_split_name(c->split)) &&
               jb_json_put_bool(o, "measured", c->measured);
     for (size_t i = 0; ok && i < s->n_percentiles; i++) {
@@ -120,10 +121,11 @@ cJSON *jb_run_line(struct jb_ctx *c, const struct jb_plan *p)
     cJSON *o = cJSON_CreateObject();
     cJSON *environment = o ? jb_json_put_object(o, "environment") : NULL, *kernels = o ? jb_json_put_object(o, "kernels") : NULL;
     cJSON *libraries = o ? jb_json_put_object(o, "libraries") : NULL, *hashes = o ? jb_json_put_object(o, "hashes") : NULL;
+    cJSON *power = o ? jb_json_put_object(o, "power") : NULL;
     cJSON *notes = o ? jb_json_put_object(o, "notes") : NULL, *settings = o ? jb_json_put_object(o, "settings") : NULL, *seeds = o ? jb_json_put_object(o, "seeds") : NULL;
-    bool ok = environment && kernels && libraries && hashes && notes && settings && seeds && jb_json_put_str(o, "kind", "run") && jb_json_put_str(o, "name", c->name) &&
+    bool ok = environment && power && kernels && libraries && hashes && notes && settings && seeds && jb_json_put_str(o, "kind", "run") && jb_json_put_str(o, "name", c->name) &&
               jb_json_put_str(o, "started", now) && jb_json_put_str(o, "version", c->o->version) && jb_json_put_str(o, "git", c->o->git) &&
-              jb_json_put_str(o, "compiler", c->o->compiler) && put_environment(environment, c) && put_kernels(kernels, c) && put_libraries(libraries) &&
+              jb_json_put_str(o, "compiler", c->o->compiler) && put_environment(environment, c) && jb_put_power(power, c) && put_kernels(kernels, c) && put_libraries(libraries) &&
               put_hashes(hashes, c) && put_notes(notes, c) && put_settings(settings, c) && put_seeds(seeds, c);
     if (ok && p) {
         cJSON *plan = cJSON_Duplicate(p->doc.root, 1);

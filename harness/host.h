@@ -3,6 +3,7 @@
 #define JB_HARNESS_HOST_H
 
 #include "base/clock.h"
+#include "base/cputime.h"
 #include "harness/rawfile.h"
 #include "harness/request.h"
 #include "kernels/kernels.h"
@@ -13,6 +14,7 @@ struct jb_host_opts {
     const struct jb_paths *paths;      // borrowed; for workload files
     struct jb_clock clock;
     struct jb_meter *meter;            // borrowed; NULL: no energy
+    void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // NULL: jb_cputime_now
 };
 
 struct jb_host;
@@ -36,6 +38,7 @@ struct jb_block {
     uint64_t start_ns, wall_ns;          // clock at the start; length of the recorded part
     struct jb_joules energy;             // over the recorded part
     uint64_t cpu_ns;                     // CPU time of this process over the recorded part
+    struct jb_cputime_span others;       // CPU time of other processes meanwhile
     uint64_t voluntary_switches, involuntary_switches, major_faults;
 };
 void jb_block_free(struct jb_block *b);
@@ -46,7 +49,7 @@ struct jb_warm_up { uint64_t elapsed_ns; uint32_t chunks; bool steady; double me
 int jb_host_warm_up(struct jb_host *h, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err);
 // One block: an unrecorded lead-in, then queries, each with a latency.
 int jb_host_run(struct jb_host *h, const struct jb_block_request *r, struct jb_block *out, struct jb_err *err);
-// Waits, and takes the energy meanwhile.
+// Waits, and takes the energy meanwhile. ns 0: nothing is measured, the reason says so.
 struct jb_joules jb_host_idle(struct jb_host *h, uint64_t ns);
 // Memory of the sessions that a request runs on (0 before it ran).
 size_t jb_host_session_bytes(const struct jb_host *h, const struct jb_block_request *r);

@@ -3,11 +3,15 @@
 
 #include "base/rng.h"
 #include "base/stats.h"
+#include "harness/build.h"
 #include "harness/expected.h"
+#include "harness/extend.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_EXTRA_ROUNDS 8u            // beyond the plan's, for joules that are not yet narrow enough
 
 struct runner {                        // a cell that is being measured
     struct jb_cell *cell;
@@ -22,6 +26,9 @@ struct group {
     struct jb_ctx *c;
     struct runner *runners; size_t n;
     double budget_s, started_s;        // of this group; seconds since the pass began
+    uint64_t pass_ns, block_ns;        // when the pass began; length of a block unless joules want a longer one
+    struct jb_joules idle; bool idle_there; // the idle window behind the last block, while nothing else has run since
+    double *extra;                     // scratch of lengthen
     uint64_t done, total;              // blocks, of the whole pass
 };
 
@@ -37,26 +44,40 @@ static int verdict(struct jb_ctx *c, struct runner *r, enum jb_cell_status statu
 
 // ---- one block ----
 
-static int keep_block(struct jb_ctx *c, struct runner *r, uint32_t repetition, const struct jb_block *b, const struct jb_joules *idle, struct jb_err *err)
+static int keep_block(struct jb_ctx *c, struct runner *r, uint32_t repetition, const struct jb_block *b, const struct jb_around *a, struct jb_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
     struct jb_raw_place place;
-    struct jb_joules net = jb_joules_net(&b->energy, idle);
     int rc = jb_raw_block_encode(&b->raw, &bytes, &n);
     if (rc) return jb_fail(err, rc, "block of %s", r->cell->label);
     rc = jb_store_put(c->store, r->cell->id, JB_RAW_BLOCKS, r->rec->raw_end, bytes, n, &place, err);
     free(bytes);
-    return rc ? rc : jb_record_write(&c->record, c->store, jb_line_block(r->cell->id, repetition, b, &place, idle, &net), err);
+    return rc ? rc : jb_record_write(&c->record, c->store, jb_line_block(r->cell->id, repetition, b, &place, a), err);
 }
 
-static int run_block(struct group *g, struct runner *r, uint32_t repetition, struct jb_err *err)
+// Idle before and after. The window behind a block is the one before the next: between them the block is only written down.
+static void around(struct group *g, const struct jb_block *b, struct jb_around *a)
+{
+    struct jb_joules idle;
+    const struct jb_ctx *c = g->c;
+    g->idle = a->idle_after = jb_host_idle(c->host, c->idle_ns);
+    g->idle_there = true;
+    jb_joules_idle(&a->idle_before, &a->idle_after, &idle, &a->drift);
+    a->net = jb_joules_net(&b->energy, &idle);
+    // Only what is certain condemns a block. Without joules nothing is gained by measuring again: the share is recorded all the same.
+    a->contaminated = jb_energy_counts(b->energy.cls) && b->others.known && b->others.share_least > c->s.max_other_cpu;
+}
+
+static int run_attempt(struct group *g, struct runner *r, uint32_t repetition, uint32_t attempt, struct jb_err *err)
 {
     struct jb_ctx *c = g->c;
     struct jb_block b = { 0 };
     struct jb_err why = { 0 };
+    struct jb_around a = { .attempt = attempt };
     char reason[400];
-    struct jb_joules idle = jb_host_idle(c->host, (uint64_t)(c->s.idle_ms * 1e6));
+    a.idle_before = g->idle_there ? g->idle : jb_host_idle(c->host, c->idle_ns);
+    g->idle_there = false;
     r->request.repetition = repetition;
     int rc = jb_host_run(c->host, &r->request, &b, &why);
     if (rc == JB_E_NOMEM) {
@@ -64,9 +85,23 @@ static int run_block(struct group *g, struct runner *r, uint32_t repetition, str
         return rc;
     }
     if (rc) return verdict(c, r, JB_CELL_FAILED, why.detail, err);
-    rc = keep_block(c, r, repetition, &b, &idle, err);
+    around(g, &b, &a);
+    rc = keep_block(c, r, repetition, &b, &a, err);
     if (!rc && !jb_expected_equal(&r->expected, &b.raw, reason, sizeof reason)) rc = verdict(c, r, JB_CELL_INVALID, reason, err);
     jb_block_free(&b);
+    return rc;
+}
+
+static bool time_is_up(const struct group *g) { return seconds_since(g->c, g->pass_ns) - g->started_s > g->budget_s; }
+
+// A contaminated block is measured again at once. Every attempt is on the disk before the next begins.
+static int run_block(struct group *g, struct runner *r, uint32_t repetition, struct jb_err *err)
+{
+    int rc = 0;
+    do {
+        const struct jb_block_fact *old = jb_rec_block(r->rec, repetition);
+        rc = run_attempt(g, r, repetition, old && old->contaminated ? old->attempt + 1 : 0, err);
+    } while (!rc && !r->out && jb_rec_needs_block(r->rec, repetition) && !jb_ctx_stopped(g->c) && !time_is_up(g));
     return rc;
 }
 
@@ -100,8 +135,9 @@ static double round_seconds(const struct group *g, double rounds)
         if (r->out) continue;
         double needed_ms = (double)r->request.min_queries * s->repetitions / rounds * r->median_ns * 1e-6;
         double longest = (double)r->request.max_ns * 1e-6;
-        double ms = needed_ms > longest ? longest : needed_ms > s->block_ms ? needed_ms : s->block_ms;
-        sum += (ms + s->idle_ms + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
+        double block_ms = (double)r->request.block_ns * 1e-6;
+        double ms = needed_ms > longest ? fmax(longest, block_ms) : fmax(needed_ms, block_ms);
+        sum += (ms + (double)g->c->idle_ns * 1e-6 + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
     }
     return sum;
 }
@@ -123,39 +159,138 @@ static void spread_queries(struct group *g, uint32_t rounds)
     }
 }
 
+// ---- longer blocks for narrower joules ----
+
+static uint32_t blocks_lacking(const struct group *g, const struct runner *r)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->c->s.repetitions; i++) n += !jb_rec_block(r->rec, i);
+    return n ? n : 1;
+}
+
+static double mean_query_ns(const struct runner *r)
+{
+    double wall = 0, queries = 0;
+    for (uint32_t i = 0; i < r->rec->n_blocks; i++) {
+        wall += (double)r->rec->blocks[i].wall_ns * r->request.streams;
+        queries += (double)r->rec->blocks[i].n_queries;
+    }
+    return queries > 0 ? wall / queries : 0;
+}
+
+// Seconds beyond the plan's block length that a runner wants for the blocks to come.
+static double wanted_extra(const struct group *g, const struct runner *r)
+{
+    struct jb_extension e;
+    uint32_t left = blocks_lacking(g, r);
+    if (r->out || !g->c->s.extend) return 0;
+    jb_extension_of(r->rec->blocks, r->rec->n_blocks, left, g->c->s.energy_half_width, &e);
+    if (!e.known || isnan(e.wanted_ns)) return 0;
+    return fmax(e.wanted_ns - (double)g->block_ns, 1000) * 1e-9 * left; // a microsecond: another block of the plan's length will do
+}
+
+static void lengthen_one(struct group *g, struct runner *r, double extra_s)
+{
+    r->request.block_ns = g->block_ns + (uint64_t)(extra_s * 1e9 / blocks_lacking(g, r));
+    r->request.query_ns = (uint64_t)(mean_query_ns(r) / 2); // room for twice as many as expected: a block that fills it ends early
+}
+
+// Shares the time that the plan leaves over: each cell its equal share, what one does not need goes to the others.
+static void lengthen(struct group *g, uint32_t rounds_left, uint64_t pass_ns)
+{
+    double *extra = g->extra, open = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        g->runners[i].request.block_ns = g->block_ns;
+        g->runners[i].request.query_ns = 0;
+        extra[i] = wanted_extra(g, &g->runners[i]);
+        open += extra[i] > 0;
+    }
+    double slack = g->budget_s - (seconds_since(g->c, pass_ns) - g->started_s) - round_seconds(g, rounds_left ? rounds_left : 1) * rounds_left, share = 0;
+    for (bool again = open > 0 && slack > 0; again;) { // those below the share are served in full, which raises it for the rest
+        again = false;
+        share = slack / open;
+        for (size_t i = 0; i < g->n; i++) {
+            if (!(extra[i] > 0) || extra[i] > share) continue;
+            lengthen_one(g, &g->runners[i], extra[i]);
+            slack -= extra[i];
+            extra[i] = 0;
+            open--;
+            again = open > 0;
+        }
+    }
+    for (size_t i = 0; i < g->n && slack > 0; i++)
+        if (extra[i] > 0) lengthen_one(g, &g->runners[i], share);
+}
+
 static void tell(struct group *g, const struct runner *r, uint32_t round, uint32_t rounds, uint64_t pass_ns)
 {
     double spent = seconds_since(g->c, pass_ns) - g->started_s, left = g->budget_s - spent, wanted = round_seconds(g, rounds) * (rounds > round ? rounds - round : 0);
     jb_ctx_progress(g->c, "measure", r->cell->label, g->done, g->total, wanted < left ? wanted : left > 0 ? left : 0);
 }
 
+static void draw_order(const struct group *g, uint32_t round, uint32_t *order)
+{
+    struct jb_rng rng;
+    char name[40];
+    snprintf(name, sizeof name, "order of round %u", round);
+    jb_rng_seed_named(&rng, g->c->s.seed, name);
+    for (size_t i = 0; i < g->n; i++) order[i] = (uint32_t)i;
+    jb_rng_shuffle_u32(&rng, order, g->n);
+}
+
+// Beyond the plan's rounds only those run that one longer block brings to the target.
+static bool runs_in(const struct group *g, const struct runner *r, uint32_t round)
+{
+    if (r->out || !jb_rec_needs_block(r->rec, round)) return false;
+    return round < g->c->s.repetitions || (r->request.block_ns > g->block_ns && wanted_extra(g, r) <= (double)(r->request.block_ns - g->block_ns) * 1e-9 * 1.001);
+}
+
+static int run_round(struct group *g, uint32_t round, uint32_t fits, const uint32_t *order, uint64_t pass_ns, size_t *ran, struct jb_err *err)
+{
+    int rc = 0;
+    *ran = 0;
+    for (size_t i = 0; i < g->n && !rc; i++) {
+        struct runner *r = &g->runners[order[i]];
+        if (!runs_in(g, r, round)) continue;
+        if (jb_ctx_stopped(g->c)) return jb_fail(err, JB_E_INTERRUPTED, "stopped; go on by --resume");
+        if (time_is_up(g)) return 0;
+        rc = run_block(g, r, round, err);
+        ++*ran;
+        g->done += round < g->c->s.repetitions;
+        tell(g, r, round + 1, fits, pass_ns);
+    }
+    return rc;
+}
+
 static int run_rounds(struct group *g, uint64_t pass_ns, struct jb_err *err)
 {
     struct jb_ctx *c = g->c;
     uint32_t *order = calloc(g->n + 1, sizeof *order), fits = rounds_that_fit(g, g->budget_s - (seconds_since(c, pass_ns) - g->started_s));
-    int rc = order ? 0 : jb_fail(err, JB_E_NOMEM, "order of blocks");
+    g->extra = calloc(g->n + 1, sizeof *g->extra);
+    int rc = order && g->extra ? 0 : jb_fail(err, JB_E_NOMEM, "order of blocks");
+    size_t ran = 1;
     spread_queries(g, fits);
-    for (uint32_t round = 0; round < c->s.repetitions && !rc; round++) {
-        struct jb_rng rng;
-        char name[40];
-        snprintf(name, sizeof name, "order of round %u", round);
-        jb_rng_seed_named(&rng, c->s.seed, name);
-        for (size_t i = 0; i < g->n; i++) order[i] = (uint32_t)i;
-        jb_rng_shuffle_u32(&rng, order, g->n);
-        for (size_t i = 0; i < g->n && !rc; i++) {
-            struct runner *r = &g->runners[order[i]];
-            if (r->out || jb_rec_has_block(r->rec, round)) continue;
-            if (jb_ctx_stopped(c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped; go on by --resume");
-            else if (seconds_since(c, pass_ns) - g->started_s > g->budget_s) goto out;
-            if (rc) break;
-            rc = run_block(g, r, round, err);
-            g->done++;
-            tell(g, r, round, fits, pass_ns);
-        }
+    for (uint32_t round = 0; round < c->s.repetitions + MAX_EXTRA_ROUNDS && !rc && !time_is_up(g); round++) {
+        if (round >= c->s.repetitions && !ran) break;
+        draw_order(g, round, order);
+        lengthen(g, round < c->s.repetitions ? c->s.repetitions - round : 0, pass_ns);
+        rc = run_round(g, round, fits, order, pass_ns, &ran, err);
     }
-out:
+    free(g->extra);
     free(order);
     return rc;
+}
+
+// The plan's; or what slow counters need at least, where five rounds of it fit the time.
+static uint64_t block_length(struct group *g, uint64_t pass_ns)
+{
+    uint64_t planned = (uint64_t)(g->c->s.block_ms * 1e6), least = jb_power_least_ns(g->c);
+    uint32_t rounds = g->c->s.repetitions < JB_BLOCKS_FOR_INTERVAL ? g->c->s.repetitions : JB_BLOCKS_FOR_INTERVAL;
+    if (least <= planned || !g->c->s.extend) return planned;
+    for (size_t i = 0; i < g->n; i++) g->runners[i].request.block_ns = least;
+    bool fits = round_seconds(g, rounds) * rounds <= g->budget_s - (seconds_since(g->c, pass_ns) - g->started_s);
+    for (size_t i = 0; i < g->n && !fits; i++) g->runners[i].request.block_ns = planned;
+    return fits ? least : planned;
 }
 
 static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
@@ -167,6 +302,8 @@ static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
         if (jb_ctx_stopped(g->c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped while warming up; go on by --resume");
         else rc = prepare_runner(g->c, &g->runners[i], err);
     }
+    g->pass_ns = pass_ns;
+    g->block_ns = block_length(g, pass_ns);
     if (!rc) rc = run_rounds(g, pass_ns, err);
     for (size_t i = 0; i < g->n; i++) jb_expected_close(&g->runners[i].expected);
     jb_host_drop_models(g->c->host);
@@ -178,7 +315,7 @@ static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
 static bool lacks_blocks(const struct jb_ctx *c, const struct jb_rec_cell *r)
 {
     for (uint32_t i = 0; i < c->s.repetitions; i++)
-        if (!jb_rec_has_block(r, i)) return true;
+        if (jb_rec_needs_block(r, i)) return true;
     return false;
 }
 

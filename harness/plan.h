@@ -10,7 +10,7 @@
 //   "threads": [1], "streams": [1], "scenarios": ["single-stream", "offline"], "offline_batch": 32,
 //   "percentiles": [0.5, 0.9, 0.99], "repetitions": 8, "block_ms": 40, "idle_ms": 5, "max_seconds": 110,
 //   "accuracy_samples": 0 (0: whole split), "calibration": "thresholds.json" (optional: read instead of calibrating in the run),
-//   "sessions_memory_mb": 150
+//   "sessions_memory_mb": 150, "energy_half_width": 0.01, "max_other_cpu": 0.1
 // }
 // Policies that make no sense for a model (fixed k beyond its exits; anything but final on a model with one exit) are left out, not failed.
 #ifndef JB_HARNESS_PLAN_H

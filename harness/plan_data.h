@@ -44,6 +44,9 @@ struct jb_settings {
     uint64_t seed;
     uint32_t repetitions, offline_batch, accuracy_samples;
     double block_ms, idle_ms, lead_in_ms, max_seconds, sessions_memory_mb;
+    double energy_half_width;                         // relative half-width of a cell's gross joules that blocks are made longer for
+    bool extend;                                      // whether they are (a single run's length is the user's)
+    double max_other_cpu;                             // share of the machine that others may have for certain, before a block counts as contaminated
     double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
 };
 void jb_settings_default(struct jb_settings *s);

@@ -313,6 +313,8 @@ static int read_settings(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "idle_ms", false, 0, 600000, &s->idle_ms, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "lead_in_ms", false, 0, 600000, &s->lead_in_ms, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_seconds", false, 0.01, 1e7, &s->max_seconds, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "energy_half_width", false, 0.0001, 1, &s->energy_half_width, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_other_cpu", false, 0, 1, &s->max_other_cpu, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "sessions_memory_mb", false, 1, 1e6, &s->sessions_memory_mb, err);
     if (rc || !cJSON_GetObjectItemCaseSensitive(o, "percentiles")) return rc;
     struct jb_numbers list = { 0 };
@@ -360,7 +362,7 @@ int jb_plan_fill(struct jb_plan *p, struct jb_err *err)
 {
     static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "scenarios",
                                         "offline_batch", "percentiles", "repetitions", "block_ms", "idle_ms", "lead_in_ms", "max_seconds", "accuracy_samples",
-                                        "calibration", "sessions_memory_mb", NULL };
+                                        "calibration", "sessions_memory_mb", "energy_half_width", "max_other_cpu", NULL };
     const cJSON *o = p->doc.root;
     if (!cJSON_IsObject(o)) return jb_fail(err, JB_E_INVALID, "%s: a plan is a JSON object", p->doc.name);
     const char *schema = NULL, *note = NULL;

@@ -17,6 +17,7 @@ static void free_order(struct jb_record *r)
 void jb_record_free(struct jb_record *r)
 {
     cJSON_Delete(r->run);
+    cJSON_Delete(r->sampler);
     free_order(r);
     for (size_t i = 0; i < r->n_cells; i++) {
         free(r->cells[i]->blocks);
@@ -86,11 +87,17 @@ static int apply_cell(struct jb_record *r, const cJSON *line, struct jb_err *err
 
 // ---- blocks ----
 
-bool jb_rec_has_block(const struct jb_rec_cell *c, uint32_t repetition)
+const struct jb_block_fact *jb_rec_block(const struct jb_rec_cell *c, uint32_t repetition)
 {
     for (uint32_t i = 0; i < c->n_blocks; i++)
-        if (c->blocks[i].repetition == repetition) return true;
-    return false;
+        if (c->blocks[i].repetition == repetition) return &c->blocks[i];
+    return NULL;
+}
+
+bool jb_rec_needs_block(const struct jb_rec_cell *c, uint32_t repetition)
+{
+    const struct jb_block_fact *b = jb_rec_block(c, repetition);
+    return !b || (b->contaminated && b->attempt < JB_MAX_REPEATS);
 }
 
 static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const cJSON *line)
@@ -99,6 +106,7 @@ static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const c
     jb_joules_from_json(&gross, cJSON_GetObjectItemCaseSensitive(line, "energy"));
     jb_joules_from_json(&net, cJSON_GetObjectItemCaseSensitive(line, "net"));
     b->energy_cls = gross.cls;
+    b->window_ns = gross.window_ns;
     b->uj = gross.uj;
     b->lower_uj = gross.lower_uj;
     b->upper_uj = gross.upper_uj;
@@ -106,8 +114,9 @@ static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const c
     b->net_uj = net.uj;
     b->net_lower_uj = net.lower_uj;
     b->net_upper_uj = net.upper_uj;
-    if (!c->energy_text->source[0] || gross.cls == JB_ENERGY_NONE) *c->energy_text = gross; // a failed window's reason is kept
-    snprintf(c->net_reason, sizeof c->net_reason, "%s", net.reason);
+    if (!c->energy_text->source[0] || (c->energy_text->cls == JB_ENERGY_NONE && gross.cls != JB_ENERGY_NONE)) *c->energy_text = gross;
+    if (gross.cls == JB_ENERGY_NONE && !c->failed_reason[0]) memcpy(c->failed_reason, gross.reason, sizeof c->failed_reason);
+    if (gross.cls != JB_ENERGY_NONE && net.cls == JB_ENERGY_NONE) memcpy(c->net_reason, net.reason, sizeof c->net_reason);
 }
 
 static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *err)
@@ -116,7 +125,12 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
     struct jb_block_fact b = { .repetition = (uint32_t)jb_line_u64(line, "repetition"), .wall_ns = jb_line_u64(line, "wall_ns"), .cpu_ns = jb_line_u64(line, "cpu_ns"),
                                .n_queries = jb_line_u64(line, "queries"), .n_rows = jb_line_u64(line, "rows"),
                                .voluntary_switches = jb_line_u64(line, "voluntary_switches"), .involuntary_switches = jb_line_u64(line, "involuntary_switches"),
-                               .major_faults = jb_line_u64(line, "major_faults") };
+                               .major_faults = jb_line_u64(line, "major_faults"), .attempt = (uint32_t)jb_line_u64(line, "attempt"),
+                               .contaminated = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "contaminated")),
+                               .drift = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "drift")) };
+    const cJSON *others = cJSON_GetObjectItemCaseSensitive(line, "others");
+    b.others = jb_line_num(others, "share");
+    b.others_least = jb_line_num(others, "share_least");
     jb_line_text(line, "cell", id, sizeof id);
     struct jb_rec_cell *c = jb_record_cell(r, id);
     if (!c || jb_place_from_json(&b.place, cJSON_GetObjectItemCaseSensitive(line, "raw")) || b.place.offset > UINT64_MAX / 4)
@@ -127,7 +141,8 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
     block_energy(c, &b, line);
     for (uint32_t i = 0; i < c->n_blocks; i++)
         if (c->blocks[i].repetition == b.repetition) {
-            c->blocks[i] = b; // measured again: its raw bytes had been damaged
+            c->repeated += c->blocks[i].contaminated; // else its raw bytes had been damaged
+            c->blocks[i] = b;
             return 0;
         }
     if (c->n_blocks == c->room) {
@@ -217,8 +232,10 @@ static int apply_run(struct jb_record *r, cJSON **line)
     return 0;
 }
 
-static int apply_end(struct jb_record *r, const cJSON *line)
+static int apply_end(struct jb_record *r, cJSON *line)
 {
+    cJSON_Delete(r->sampler);
+    r->sampler = cJSON_DetachItemFromObjectCaseSensitive(line, "power_sampler");
     r->complete = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "complete"));
     jb_line_text(line, "finished", r->finished, sizeof r->finished);
     r->peak_rss_bytes = (double)jb_line_u64(line, "peak_rss_bytes");

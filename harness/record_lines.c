@@ -31,7 +31,13 @@ static bool put_numbers(cJSON *o, const char *key, const double *v, size_t n)
     return list != NULL;
 }
 
-cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_joules *idle, const struct jb_joules *net)
+static bool put_others(cJSON *o, const struct jb_cputime_span *s)
+{
+    cJSON *x = jb_json_put_object(o, "others");
+    return x && jb_json_put_f64(x, "share", s->share) && jb_json_put_f64(x, "share_least", s->share_least) && jb_json_put_u64(x, "steal_ns", s->steal_ns);
+}
+
+cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON *raw = o ? jb_json_put_object(o, "raw") : NULL;
@@ -40,8 +46,11 @@ cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block 
               jb_json_put_u64(o, "queries", b->raw.n_queries) && jb_json_put_u64(o, "rows", b->raw.n_rows) && jb_json_put_u64(o, "cpu_ns", b->cpu_ns) &&
               jb_json_put_u64(o, "voluntary_switches", b->voluntary_switches) && jb_json_put_u64(o, "involuntary_switches", b->involuntary_switches) &&
               jb_json_put_u64(o, "major_faults", b->major_faults) && put_joules(o, "energy", &b->energy);
-    if (ok && idle->cls != JB_ENERGY_NONE) ok = put_joules(o, "idle", idle); // without a figure the block's own reason says it all
-    if (ok && b->energy.cls != JB_ENERGY_NONE) ok = put_joules(o, "net", net);
+    if (ok && b->others.known) ok = put_others(o, &b->others);
+    if (ok && a->attempt) ok = jb_json_put_u64(o, "attempt", a->attempt);
+    if (ok && a->contaminated) ok = jb_json_put_bool(o, "contaminated", true);
+    if (ok && b->energy.cls != JB_ENERGY_NONE) // without a figure the block's own reason says it all
+        ok = put_joules(o, "idle_before", &a->idle_before) && put_joules(o, "idle_after", &a->idle_after) && put_joules(o, "net", &a->net) && jb_json_put_bool(o, "drift", a->drift);
     return finish(o, ok);
 }
 
@@ -88,9 +97,17 @@ cJSON *jb_line_cells(const char *const *ids, size_t n)
     return finish(o, ok);
 }
 
-cJSON *jb_line_end(bool complete, const char *finished, uint64_t peak_rss_bytes)
+static bool put_sampler(cJSON *o, const struct jb_sampler_stats *s)
+{
+    if (!s->period_ns) return true; // there is none
+    cJSON *x = jb_json_put_object(o, "power_sampler");
+    return x && jb_json_put_u64(x, "period_ns", s->period_ns) && jb_json_put_u64(x, "reads", s->reads) && jb_json_put_u64(x, "cpu_ns", s->cpu_ns) &&
+           jb_json_put_u64(x, "wall_ns", s->wall_ns) && jb_json_put_f64(x, "share", s->share) && (s->cpu < 0 || jb_json_put_u64(x, "cpu", (uint64_t)s->cpu));
+}
+
+cJSON *jb_line_end(bool complete, const char *finished, uint64_t peak_rss_bytes, const struct jb_sampler_stats *sampler)
 {
     cJSON *o = cJSON_CreateObject();
-    return finish(o, o && jb_json_put_str(o, "kind", "end") && jb_json_put_bool(o, "complete", complete) && jb_json_put_str(o, "finished", finished) &&
+    return finish(o, o && put_sampler(o, sampler) && jb_json_put_str(o, "kind", "end") && jb_json_put_bool(o, "complete", complete) && jb_json_put_str(o, "finished", finished) &&
                          jb_json_put_u64(o, "peak_rss_bytes", peak_rss_bytes));
 }

@@ -29,6 +29,7 @@ struct jb_block_request {
     uint32_t repetitions;                // blocks planned: their starts are spread over the samples
     uint64_t block_ns, lead_in_ns, max_ns; // ends at block_ns once min_queries are done, at max_ns in any case
     uint32_t min_queries;                // of each stream
+    uint64_t query_ns;                   // no query is expected to take less: sizes the room of a long block; 0: not known
 };
 
 // Text owned by the caller (free), NULL on out of memory.

@@ -85,6 +85,18 @@ static int set_cell(struct jb_ctx *c, const struct jb_run_opts *r, struct jb_err
     return jb_cell_key(c, cell) ? jb_fail(err, JB_E_NOMEM, "cell") : 0;
 }
 
+// As many blocks as fit the seconds asked for. With joules ten long ones: only a longer window narrows their bounds (harness/extend.h), and none is made longer later.
+static void set_blocks(struct jb_ctx *c, double seconds)
+{
+    struct jb_settings *s = &c->s;
+    bool joules = !jb_power_is_none(c);
+    if (joules) s->block_ms = fmax(s->block_ms, seconds * 1e3 / 10 - s->idle_ms - s->lead_in_ms - 3);
+    double blocks = seconds * 1e3 / (s->block_ms + (joules ? s->idle_ms : 0) + s->lead_in_ms + 3) + 1e-9;
+    s->repetitions = blocks < 1 ? 1 : blocks > 100000 ? 100000 : (uint32_t)blocks;
+    s->extend = false;
+    jb_power_idle(c);
+}
+
 int jb_run_one(const struct jb_run_opts *r, const struct jb_sweep_opts *o, struct jb_result **out, struct jb_err *err)
 {
     struct jb_settings s;
@@ -94,13 +106,12 @@ int jb_run_one(const struct jb_run_opts *r, const struct jb_sweep_opts *o, struc
     jb_settings_default(&s);
     s.accuracy_samples = r->max_samples > UINT32_MAX ? 0 : (uint32_t)r->max_samples;
     s.max_seconds = r->seconds * 3 + 5; // repetitions set the length; this only bounds a machine that is busy
-    double blocks = r->seconds * 1e3 / (s.block_ms + s.idle_ms + s.lead_in_ms + 3);
-    s.repetitions = blocks < 1 ? 1 : blocks > 100000 ? 100000 : (uint32_t)blocks;
     int rc = jb_ctx_open(c, o, &s, NULL, err);
     c->name = "run";
     c->split = r->split;
     if (!rc) rc = set_workload(c, r->workload, r->workload_opts, err);
     if (!rc) rc = set_cell(c, r, err);
+    if (!rc) set_blocks(c, r->seconds);
     c->dump_path = r->dump_path;
     if (!rc) {
         rc = jb_ctx_run(c, NULL, r->seconds > 0, err);

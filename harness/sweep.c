@@ -46,7 +46,9 @@ int jb_ctx_run(struct jb_ctx *c, const struct jb_plan *p, bool measure, struct j
     char now[32];
     jb_time_iso8601(jb_realtime_ns(), now);
     struct jb_err why = { 0 };
-    int end = jb_record_write(&c->record, c->store, jb_line_end(!rc, now, peak_rss_bytes()), &why);
+    struct jb_sampler_stats sampler = { 0 };
+    jb_power_stats(c, &sampler);
+    int end = jb_record_write(&c->record, c->store, jb_line_end(!rc, now, peak_rss_bytes(), &sampler), &why);
     if (!end || rc) return rc;
     if (err) *err = why;
     return end;

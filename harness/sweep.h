@@ -2,6 +2,7 @@
 #ifndef JB_HARNESS_SWEEP_H
 #define JB_HARNESS_SWEEP_H
 
+#include "base/cputime.h"
 #include "early_exit/calibrate.h"
 #include "harness/plan.h"
 #include "kernels/kernels.h"
@@ -20,6 +21,7 @@ struct jb_sweep_opts {
     const struct jb_kernels *kernels;
     struct jb_power_opts power;
     struct jb_clock clock;
+    void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // CPU time of this process and of all; NULL: of this machine (tests inject)
     const volatile int *stop;        // set by a signal handler: finish nothing more, lose nothing; returns INTERRUPTED with the result so far
     jb_progress_fn progress; void *progress_user;
     const char *version, *git, *compiler;

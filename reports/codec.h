@@ -62,6 +62,7 @@ JB_PART(memory)
 JB_PART(overthinking)
 JB_PART(energy)
 JB_PART(modelled)
+JB_PART(others)
 JB_PART(later) // tokens, ttft_ns, tpot_ns, ppl: null until token workloads exist
 #undef JB_PART
 
@@ -69,6 +70,10 @@ JB_PART(later) // tokens, ttft_ns, tpot_ns, ppl: null until token workloads exis
 void jb_out_reasons(struct jb_codec_out *w, cJSON *cell, const struct jb_result_cell *c);
 // The reason that is given for a path, or NULL.
 const char *jb_cell_reason(const struct jb_result_cell *c, const char *path);
+
+// The run's meter (reports/power_json.c).
+void jb_power_to_json(struct jb_codec_out *w, cJSON *root, const struct jb_result_power *m);
+int jb_power_from_json(const struct jb_codec_in *in, const cJSON *root, struct jb_result_power *m); // absent: not known
 
 // The whole document as a tree: owned by the caller (cJSON_Delete); NULL on out of memory.
 cJSON *jb_result_to_json(const struct jb_result *r);

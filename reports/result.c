@@ -60,6 +60,7 @@ int jb_result_open(struct jb_result **out)
     struct jb_result *r = calloc(1, sizeof *r);
     if (!r)
         return JB_E_NOMEM;
+    r->power = (struct jb_result_power){.ceiling_w = NAN, .read_ns = NAN};
     r->arena = calloc(1, sizeof *r->arena);
     if (!r->arena) {
         free(r);
@@ -127,7 +128,9 @@ void jb_result_cell_init(struct jb_result_cell *c)
     c->latency_mean_ns = c->throughput_per_s = c->macs_mean = c->bytes_mean = NAN;
     c->model_bytes = c->session_bytes = c->peak_rss_bytes = c->load_ns = NAN;
     c->energy = (struct jb_result_energy){.cls = JB_ENERGY_NONE, .reason = "not measured", .gross_uj = NAN, .gross_lower_uj = NAN,
-        .gross_upper_uj = NAN, .net_uj = NAN, .net_lower_uj = NAN, .net_upper_uj = NAN, .per_correct_uj = NAN};
+        .gross_upper_uj = NAN, .net_uj = NAN, .net_lower_uj = NAN, .net_upper_uj = NAN, .per_correct_uj = NAN, .per_correct_lower_uj = NAN,
+        .per_correct_upper_uj = NAN, .power_w = NAN, .idle_w = NAN, .idle_lower_w = NAN, .idle_upper_w = NAN, .edp_uj_ms = NAN, .half_width = NAN, .half_width_target = NAN};
+    c->others = (struct jb_result_others){.share = NAN, .share_most_least = NAN, .limit = NAN};
     c->regret_macs = c->overthinking_wasteful = c->overthinking_destructive = NAN;
 }
 

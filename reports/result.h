@@ -26,12 +26,38 @@ struct jb_percentile { double p; double ns; const char *reason; };              
 
 struct jb_result_exit { uint64_t count; double accuracy, macs, latency_mean_ns; }; // count: performance... of the accuracy pass; latency of the performance pass
 
-struct jb_result_energy {            // per query (or committed token); class none: all NAN and a reason
+struct jb_result_energy {            // per query (or committed token), over the windows that have a figure; class none: all NAN and a reason
     enum jb_energy_class cls;        // never modelled
-    const char *source, *root, *per, *domains, *reason;
-    double gross_uj, gross_lower_uj, gross_upper_uj, net_uj, net_lower_uj, net_upper_uj, per_correct_uj;
+    const char *source, *root, *per, *domains;
+    const char *reason;              // class none: why; else why net is missing, or NULL
+    const char *remark;              // what must stand beside the figure ("RAPL of a guest, vouched for by the user", "1 of 5 windows failed: ..."), or NULL
+    double gross_uj, gross_lower_uj, gross_upper_uj, net_uj, net_lower_uj, net_upper_uj;
+    double per_correct_uj, per_correct_lower_uj, per_correct_upper_uj; // gross, over the accuracy observed
+    double power_w;                  // mean of the windows
+    double idle_w, idle_lower_w, idle_upper_w; // what was subtracted, mean over the windows
+    double edp_uj_ms;                // energy-delay product: gross_uj times mean latency in ms
+    double half_width, half_width_target; // (upper - lower) / 2 / value of gross
+    const char *stopped;             // "target reached", "max_seconds ...": why the windows were not made longer; or NULL
+    uint64_t windows, windows_failed, drift_windows; // blocks; those without a figure; those whose idle before and after differ beyond their bounds
 };
 struct jb_result_modelled { const char *source, *reason, *per; double uj, lower_uj, upper_uj, relative; };
+
+// CPU time of other processes beside the blocks of a cell, as a share of the machine.
+struct jb_result_others {
+    double share, share_most_least;  // mean over blocks; the largest of what is certain (ticks rounded down). NAN: not known
+    double limit;                    // "max_other_cpu"
+    uint64_t contaminated, repeated; // blocks kept although more than the limit was certain; attempts that were measured again for it
+};
+
+// The meter of the run.
+struct jb_result_power {
+    const char *source, *root, *domains, *left_out, *remark, *reason, *cross_check, *ceiling_from; // remark: "RAPL of a guest, vouched for by the user"; reason: class none: why
+    enum jb_energy_class cls;        // of its figures; modelled: they stand in energy_modelled
+    bool known;                      // false: the file says nothing about it
+    double ceiling_w, read_ns;
+    uint64_t update_ns, idle_ns;     // update_ns 0: not found
+    struct { uint64_t period_ns, reads, cpu_ns; double share; int cpu; bool there; } sampler; // cpu -1: not pinned
+};
 
 struct jb_result_cell {
     const char *id, *key;
@@ -60,6 +86,7 @@ struct jb_result_cell {
     double model_bytes, session_bytes, peak_rss_bytes, load_ns;
     struct jb_result_energy energy;
     struct jb_result_modelled *modelled; size_t n_modelled;
+    struct jb_result_others others;
     double regret_macs;              // mean MACs above the earliest-correct oracle; NAN
     double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
     // For plots: latency histogram of the performance pass (edges rise by a constant factor).
@@ -91,6 +118,7 @@ struct jb_result {
     struct jb_kv *hashes; size_t n_hashes;             // "model fashion-ee" -> sha256, "data fashion test" -> sha256
     struct jb_kv *seeds; size_t n_seeds;
     struct jb_kv *notes; size_t n_notes;               // e.g. "fashion": "own split"
+    struct jb_result_power power;
     struct jb_result_cell *cells; size_t n_cells;
     struct jb_result_oracle *oracles; size_t n_oracles;
     struct jb_result_hull *hull; size_t n_hull;

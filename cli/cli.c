@@ -68,9 +68,11 @@ void cli_open(struct cli *c)
     bool dumb = term && strcmp(term, "dumb") == 0;
     c->out_tty = isatty(STDOUT_FILENO) == 1;
     c->err_tty = isatty(STDERR_FILENO) == 1 && !dumb;
+    c->out_moves = c->out_tty && !dumb;
     c->color = c->out_tty && !dumb && !env("NO_COLOR");
     c->width = terminal_width();
     c->jb_cpu = env("JB_CPU");
+    c->path = env("PATH");
     find_files(c);
 }
 

@@ -13,9 +13,11 @@
 // What a command is given: the terminal, and where files lie.
 struct cli {
     bool out_tty, err_tty;
+    bool out_moves;             // what was printed there can be printed over
     bool color;                 // NO_COLOR and TERM=dumb are respected
     int width;                  // columns
     const char *jb_cpu;         // JB_CPU, or NULL
+    const char *path;           // PATH, or NULL
     struct jb_paths paths;      // plan_dir is the command's to set
     char share_dir[PATH_MAX], source_dir[PATH_MAX];
 };

@@ -36,6 +36,8 @@ void cli_power_add_bounds(struct jb_str *s, double value, double lower, double u
 void cli_power_add_watts(struct jb_str *s, const struct jb_joules *j);
 // Text that somebody else chose: control characters as '?'.
 void cli_power_add_safe(struct jb_str *s, const char *text);
+// Sleeps until `until_ns` of the clock, or until a signal comes (cli_signals_seen).
+void cli_power_sleep_until(const struct jb_clock *clock, uint64_t until_ns);
 double cli_power_watts(double uj, uint64_t window_ns); // NAN for no window
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/power.h"
+#include "cli/signals.h"
 
 cJSON *cli_power_json(const char *kind)
 {
@@ -213,4 +214,10 @@ void cli_power_add_watts(struct jb_str *s, const struct jb_joules *j)
         return;
     }
     cli_power_add_bounds(s, cli_power_watts(j->uj, j->window_ns), cli_power_watts(j->lower_uj, j->window_ns), cli_power_watts(j->upper_uj, j->window_ns), "W");
+}
+
+void cli_power_sleep_until(const struct jb_clock *clock, uint64_t until_ns)
+{
+    for (uint64_t now = clock->now_ns(clock->self); now < until_ns && !cli_signals_seen(); now = clock->now_ns(clock->self))
+        clock->sleep_ns(clock->self, until_ns - now);
 }

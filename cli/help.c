@@ -16,6 +16,7 @@ const struct cli_fact cli_exit_facts[] = {
 const struct cli_fact cli_environment_facts[] = {
     { 0, "JB_CPU", "ref, avx2, avx512 or vnni: use no kernels above this tier" },
     { 0, "JB_DATA", "a directory in which data and models are looked for, after the plan's own and before the installed one" },
+    { 0, "JOULEBENCH_STATE_DIR", "a directory for what must outlast a process: limits.json, what power limits were before they were changed" },
     { 0, "NO_COLOR", "when set and not empty: no colour" },
     { 0, "COLUMNS", "width of tables, when it is not the terminal's" },
     { 0, NULL, NULL },

@@ -8,8 +8,8 @@
 #include "cli/measure.h"
 
 extern const struct cli_command cli_command_power;
-// Its sub-commands. cli_command_power_limits (cli/cmd_power_limits.c, name "power limits") is declared and joins the table in cli/cmd_power.c when it exists.
-extern const struct cli_command cli_command_power_list, cli_command_power_probe, cli_command_power_watch, cli_command_power_measure, cli_command_power_record;
+// Its sub-commands.
+extern const struct cli_command cli_command_power_list, cli_command_power_probe, cli_command_power_watch, cli_command_power_measure, cli_command_power_record, cli_command_power_limits;
 
 // A document of joulebench.power/1 with its kind, for docs/schema/power.schema.json. NULL: out of memory (the put functions and cli_print_json bear it).
 cJSON *cli_power_json(const char *kind);

@@ -13,6 +13,7 @@ enum { N_CAUGHT = sizeof caught / sizeof caught[0] };
 static volatile int stop; // the signal's number
 static volatile bool quiet;
 static volatile pid_t child;
+static void (*volatile at_once)(void);
 static struct sigaction found[N_CAUGHT]; // before us
 static bool changed[N_CAUGHT];
 
@@ -25,6 +26,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
         if (info->si_code != SI_KERNEL) // the terminal has told the child already
             kill(child, number);
     } else if (stop) {
+        if (at_once)
+            at_once();
         _exit(JB_EXIT_SIGNAL_BASE + number);
     }
     stop = number;
@@ -62,6 +65,11 @@ const volatile int *cli_signals_catch_quietly(void)
     quiet = true;
     catch(N_CAUGHT);
     return &stop;
+}
+
+void cli_signals_at_once(void (*last)(void))
+{
+    at_once = last;
 }
 
 int cli_signals_seen(void)

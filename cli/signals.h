@@ -8,6 +8,8 @@
 const volatile int *cli_signals_catch(void);
 // The same without a word on stderr, and SIGQUIT too.
 const volatile int *cli_signals_catch_quietly(void);
+// What is done before the process ends at once; only what a handler may do. NULL: nothing.
+void cli_signals_at_once(void (*last)(void));
 // The signal that came, or 0.
 int cli_signals_seen(void);
 

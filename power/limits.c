@@ -145,6 +145,7 @@ static void describe(const struct jb_limits_state *s, struct jb_limits_left *out
         jb_str_addf(&b, " instead of %.6g W", watts_of(x->original_uw));
     }
     out->pid = s->pid;
+    memcpy(out->root, s->root, sizeof out->root);
     out->kept = s->kept;
     out->running = jb_limits_state_is_running(s);
     const char *who = out->running ? "holds power limits and will put them back" : s->kept ? "set power limits that stay until they are put back" : "ended without putting power limits back";

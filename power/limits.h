@@ -60,6 +60,7 @@ struct jb_limits_left {
     bool running;            // the process that changed them still runs, and will put them back
     bool kept;               // they were left on purpose (jb_limits_leave)
     long pid;
+    char root[128];          // of the zones; empty: there is no state
     char text[400];          // one line: who, and what is in force instead of what
 };
 int jb_limits_pending(const char *state, struct jb_limits_left *out, struct jb_err *err);

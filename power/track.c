@@ -136,6 +136,14 @@ static int push_count(struct jb_track *t, const struct jb_reading *r)
         start(t, r, s_least);
     }
     bool still = counts == 0 && !wrapped;
+    uint64_t rested = minus(r->begin_ns, t->still_since_ns);
+    if (still && c->never_rests && rested > REST_PERIODS * t->update_ns) { // before it confirms any mark
+        int rc = fail(t, JB_E_UNAVAILABLE, "the counter is frozen: it has not moved for %.6g s", (double)rested * 1e-9);
+        t->started = true;
+        t->last_begin_ns = r->begin_ns;
+        t->last_end_ns = r->end_ns;
+        return rc;
+    }
     t->total_count += counts;
     t->total_uj = (double)t->total_count * c->unit;
     if (wrapped) {
@@ -144,7 +152,8 @@ static int push_count(struct jb_track *t, const struct jb_reading *r)
     }
     t->last_count = r->count;
     if (still) {
-        if (s_least > t->s_least_ns) t->s_least_ns = s_least;
+        // No energy since; but of what never rests a still value is an old one, if not frozen.
+        if (!c->never_rests && s_least > t->s_least_ns) t->s_least_ns = s_least;
     } else {
         t->s_least_ns = t->edge_least_ns = s_least > t->last_begin_ns || r->exact ? s_least : t->last_begin_ns;
         t->s_most_ns = r->end_ns;
@@ -154,12 +163,6 @@ static int push_count(struct jb_track *t, const struct jb_reading *r)
     t->last_begin_ns = r->begin_ns;
     t->last_end_ns = r->end_ns;
     narrow_marks(t);
-    uint64_t rested = minus(r->begin_ns, t->still_since_ns);
-    if (still && c->never_rests && rested > REST_PERIODS * t->update_ns) {
-        int rc = fail(t, JB_E_UNAVAILABLE, "the counter is frozen: it has not moved for %.6g s", (double)rested * 1e-9);
-        t->started = true;
-        return rc;
-    }
     return JB_OK;
 }
 
@@ -251,8 +254,9 @@ static void span_of_power(const struct jb_mark *a, const struct jb_mark *b, stru
 
 static void span_of_counts(const struct jb_mark *a, const struct jb_mark *b, bool moved, struct jb_span *out)
 {
-    out->lower_uj = fmax(b->lower_uj - a->upper_uj, 0);
-    out->upper_uj = fmax(b->upper_uj - a->lower_uj + (b->slack_uj - a->slack_uj), out->lower_uj);
+    double hidden = b->slack_uj - a->slack_uj; // negative: the end was set before the begin, with a wrap between
+    out->lower_uj = fmax(b->lower_uj - a->upper_uj + fmin(hidden, 0), 0);
+    out->upper_uj = fmax(b->upper_uj - a->lower_uj + fmax(hidden, 0), out->lower_uj);
     double from = clamp(a->best_uj, a->lower_uj, a->upper_uj), to = clamp(b->best_uj, b->lower_uj, b->upper_uj);
     out->uj = moved ? clamp(to - from, out->lower_uj, out->upper_uj) : out->lower_uj;
     out->wraps = b->wraps_behind - a->wraps;
@@ -263,10 +267,13 @@ int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span 
     const struct jb_mark *a = &t->mark[from], *b = &t->mark[to];
     const char *why = NULL;
     bool power = t->channel->kind == JB_CHANNEL_POWER, moved = t->edges != a->edges;
+    // The value behind the end may be of long before it, when it then stands still for more than a period.
+    bool stuck = t->channel->never_rests && t->channel->update_ns && !b->final && minus(t->last_begin_ns, t->still_since_ns) > t->update_ns;
     if (!a->open || !b->open || b->t_ns < a->t_ns) why = "the window was never begun";
     else if (a->lost || b->lost || a->faults != b->faults) why = t->fault[0] ? t->fault : "no reading yet";
     else if (!a->confirmed || !b->confirmed) why = power ? "no sample of power behind the window" : "no reading behind the window";
     else if (!moved && t->channel->never_rests) why = "the counter did not move: the window is shorter than its update period, or it is frozen";
+    else if (stuck) why = "the counter has not moved for longer than its update period behind the window: it may have been frozen within it";
     else if (!isfinite(a->lower_uj) || !isfinite(a->upper_uj) || !isfinite(b->lower_uj) || !isfinite(b->upper_uj)) why = "no reading yet";
     if (why) {
         snprintf(reason, room, "%s", why);

@@ -15,6 +15,7 @@ include mk/fuzz.mk
 include mk/tools.mk
 include mk/install.mk
 include mk/peers.mk
+include mk/kernel.mk
 
 .PHONY: FORCE
 FORCE:

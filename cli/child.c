@@ -48,6 +48,12 @@ static int ask(int from)
     return n == (ssize_t)sizeof errnum ? errnum : 0;
 }
 
+char *const *cli_child_argv(const struct cli_list *words)
+{
+    union { const char **words; char *const *argv; } same = { words->item }; // they came from main's argv, which may be written
+    return words->n ? same.argv : NULL;
+}
+
 int cli_child_start(struct cli_child *c, char *const *argv, struct jb_err *err)
 {
     struct sigaction normal;

@@ -6,9 +6,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/err.h"
+#include "cli/option.h"
 
 struct cli_child { pid_t pid; int pidfd; };
 
+// The words behind the options as argv; NULL when there are none.
+char *const *cli_child_argv(const struct cli_list *words);
 // Starts argv (NULL-terminated, looked for in $PATH). NOT_FOUND: there is no such command; DENIED: it cannot be executed; INTERRUPTED: a signal came before; else what fork said.
 int cli_child_start(struct cli_child *c, char *const *argv, struct jb_err *err);
 // Whether such a command can be found at all, without starting it: as cli_child_start, for as far as the path tells.

@@ -1,7 +1,9 @@
 // joulebench power: the table of its sub-commands.
 #include "cli/power.h"
 
-static const struct cli_command *const subs[] = { &cli_command_power_list, &cli_command_power_probe, &cli_command_power_watch, &cli_command_power_limits, NULL };
+static const struct cli_command *const subs[] = {
+    &cli_command_power_list, &cli_command_power_probe, &cli_command_power_watch, &cli_command_power_record, &cli_command_power_limits, NULL,
+};
 
 static const struct cli_option options[] = { { .type = CLI_END } };
 

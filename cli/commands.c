@@ -94,6 +94,8 @@ static int run_command(struct cli *c, const struct cli_command *command, int arg
     int rc = cli_parse(command, argc, argv, opts, &args, &help, &err), exit_code;
     if (rc < 0) {
         exit_code = cli_usage(command->name, &err);
+        if (command->ends_options && command->min_args > 0) // it stands before another command, whose exit codes are its own
+            exit_code = JB_EXIT_WRAP_OWN;
     } else if (help) {
         cli_help_command(command);
         exit_code = JB_EXIT_OK;

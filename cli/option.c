@@ -13,11 +13,12 @@ static void *field(void *opts, const struct cli_option *row)
 
 static int append(struct cli_list *list, const char *text, struct jb_err *err)
 {
-    const char **grown = realloc(list->item, (list->n + 1) * sizeof *grown);
+    const char **grown = realloc(list->item, (list->n + 2) * sizeof *grown);
     if (!grown)
         return jb_fail(err, JB_E_NOMEM, "out of memory");
     list->item = grown;
     list->item[list->n++] = text;
+    list->item[list->n] = NULL; // as argv ends: a command line of another program is handed on as it is
     return JB_OK;
 }
 

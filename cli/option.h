@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "base/err.h"
 
-struct cli_list { const char **item; size_t n; };  // texts borrowed from argv; the array is owned
+struct cli_list { const char **item; size_t n; };  // texts borrowed from argv; the array is owned, and has a NULL behind its last item unless it is empty
 struct cli_numbers { double *item; size_t n; };    // owned
 
 enum cli_type {

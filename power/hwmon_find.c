@@ -101,12 +101,13 @@ static bool name_taken(const struct jb_hwmon_list *list, const char *name)
     return false;
 }
 
-static void make_name(const struct jb_hwmon_list *list, struct jb_hwmon_found *f)
+// The chip comes apart from the new entry, which lies in the list itself.
+static void make_name(const struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, struct jb_hwmon_found *f)
 {
     static const char *const word[] = {"energy", "power", "power", "rail", "rail"};
     if (f->label[0]) snprintf(f->name, sizeof f->name, "%s", f->label);
-    else snprintf(f->name, sizeof f->name, "%.24s:%s%u", f->chip, word[f->kind], f->index);
-    if (!f->name[0] || name_taken(list, f->name)) snprintf(f->name, sizeof f->name, "%.20s:%s%u", f->hwmon, word[f->kind], f->index);
+    else snprintf(f->name, sizeof f->name, "%.24s:%s%u", chip->chip, word[f->kind], f->index);
+    if (!f->name[0] || name_taken(list, f->name)) snprintf(f->name, sizeof f->name, "%.20s:%s%u", chip->hwmon, word[f->kind], f->index);
 }
 
 static void add(struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, enum jb_hwmon_kind kind, unsigned index)
@@ -117,7 +118,7 @@ static void add(struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, e
     f->kind = kind;
     f->index = index;
     read_label(f);
-    make_name(list, f);
+    make_name(list, chip, f);
     list->n++;
 }
 

@@ -204,7 +204,7 @@ static void judge(struct jb_limit *x)
     if (x->readable && faccessat(AT_FDCWD, x->path, W_OK, AT_EACCESS) != 0) x->errnum = errno;
     x->writable = x->errnum == 0;
     if (x->errnum) {
-        jb_limits_fail(&why, x->errnum, NULL, x->readable ? "opened" : "read", 0);
+        jb_limits_fail(&why, x->errnum, NULL, x->readable ? "changed" : "read", 0);
         snprintf(x->why, sizeof x->why, "%.150s", why.detail);
     } else if (!x->enabled) {
         snprintf(x->why, sizeof x->why, "switched off: the zone's `enabled` is 0, so that the limit has no effect");

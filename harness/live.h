@@ -1,0 +1,34 @@
+// Live comparison: pairs of blocks, one of each side, in random order within the pair, cells in random order: what slows the machine slows both.
+#ifndef JB_HARNESS_LIVE_H
+#define JB_HARNESS_LIVE_H
+
+#include "harness/worker.h"
+#include "reports/comparison.h"
+
+struct jb_live_pair { uint64_t start_ns; bool candidate_first; struct jb_block a, b; bool valid; const char *why_not; };
+
+// Told after every pair; returns true to end this cell (decided). May be NULL: each cell gets its share of the time.
+typedef bool (*jb_live_fn)(void *user, size_t cell, const struct jb_live_pair *pair);
+
+struct jb_live_opts {
+    const struct jb_side *a, *b;     // baseline, candidate
+    const char *this_program;
+    double seconds;                  // of measuring in all, warm-up not counted
+    double block_ms;                 // 0: the plan's
+    uint64_t seed;
+    struct jb_clock clock;
+    const volatile int *stop;
+    jb_progress_fn progress; void *progress_user;
+    jb_live_fn told; void *told_user;
+};
+
+// Cells match by key; when no key matches and each side has one cell, these two are the pair (two models or settings).
+struct jb_live_cell { const char *key, *label_a, *label_b; struct jb_block_request request_a, request_b; };
+struct jb_live;
+int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_err *err);
+const struct jb_live_cell *jb_live_cells(const struct jb_live *l, size_t *n);
+const cJSON *jb_live_environment(const struct jb_live *l, int side);
+int jb_live_run(struct jb_live *l, struct jb_err *err); // INTERRUPTED: what was told stands
+void jb_live_close(struct jb_live *l);
+
+#endif

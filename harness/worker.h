@@ -1,0 +1,28 @@
+// A worker is a process that measures blocks as it is told, one JSON text a line on stdin and stdout ("joulebench.worker/1", docs/worker.md): so two programs, models, settings or power limits
+// can be measured block by block in turns, each in a process of its own.
+//   -> {"do":"open","plan":..,"set":[..],"only":..}   <- {"ok":true,"schema":..,"version":..,"environment":{..},"cells":[{"key","label","request"}]}
+//   -> {"do":"warm_up","request":{..}}                <- {"ok":true,"steady":true,"median_ns":..}
+//   -> {"do":"block","request":{..}}                  <- {"ok":true,"block":{..}}: latencies, samples, predictions, exits (base64 of the raw block), energy, machine facts, reference kernel
+//   -> {"do":"bye"}                                   an error is <- {"ok":false,"code":"invalid","detail":".."}; the worker goes on
+#ifndef JB_HARNESS_WORKER_H
+#define JB_HARNESS_WORKER_H
+
+#include "harness/host.h"
+#include "harness/side.h"
+#include "harness/sweep.h"
+
+// Serves until "bye" or the end of the input. in and out are descriptors; nothing else may write to out.
+int jb_worker_serve(int in, int out, const struct jb_sweep_opts *o, struct jb_err *err);
+
+struct jb_worker;
+struct jb_worker_cell { char key[JB_ID_HEX], label[192]; struct jb_block_request request; };
+// Starts the side's program as `program worker` with its environment and opens its plan. Errors of the worker come with its side's name and its own words; a worker that died says by which signal.
+int jb_worker_start(struct jb_worker **out, const struct jb_side *side, const char *this_program, struct jb_err *err);
+const struct jb_worker_cell *jb_worker_cells(const struct jb_worker *w, size_t *n);
+const cJSON *jb_worker_environment(const struct jb_worker *w); // borrowed: version, git, cpu, kernels, hashes, power
+int jb_worker_warm_up(struct jb_worker *w, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err);
+// Waits at most timeout_ns.
+int jb_worker_block(struct jb_worker *w, const struct jb_block_request *r, uint64_t timeout_ns, struct jb_block *out, struct jb_err *err);
+void jb_worker_stop(struct jb_worker *w); // "bye", then SIGTERM, then SIGKILL; waits for it. Accepts NULL
+
+#endif

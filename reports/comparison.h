@@ -1,0 +1,80 @@
+// The comparison model: what `compare` and `gate` found, as plain data, and its renderers. harness fills it; reports owns it and writes it as JSON
+// ("joulebench.comparison/1", docs/schema/comparison.schema.json), terminal text, Markdown, HTML, JUnit XML and CI annotations. Strings live in its arena.
+// A number that there is not is NAN with a reason; it is null in JSON, never 0.
+#ifndef JB_REPORTS_COMPARISON_H
+#define JB_REPORTS_COMPARISON_H
+
+#include "reports/result.h"
+#include "base/strbuf.h"
+
+#define JB_COMPARISON_SCHEMA "joulebench.comparison/1"
+
+enum jb_verdict { JB_VERDICT_NONE, JB_VERDICT_PASS, JB_VERDICT_FAIL, JB_VERDICT_INCONCLUSIVE, JB_VERDICT_INVALID, JB_VERDICT_NOT_MEASURED };
+const char *jb_verdict_name(enum jb_verdict v); // "none", "pass", "fail", "inconclusive", "invalid", "not measured"
+
+// One metric of one cell, candidate against baseline.
+struct jb_compared_metric {
+    const char *name;        // "accuracy", "latency_mean_ns", "p50_ns", "p90_ns", "p99_ns", "uj_per_query", "uj_per_correct", "peak_rss_bytes", "model_bytes", "macs_mean", "instructions"
+    bool higher_is_better, is_difference; // is_difference: effect = candidate - baseline (accuracy, as a share); else the ratio candidate / baseline
+    bool deterministic;      // the same in every run of the same thing: no interval, any difference is one
+    double baseline, candidate;
+    double effect, lower, upper; // 95 % interval; NAN with a reason
+    double raw_effect, raw_lower, raw_upper; // without normalising by the reference kernel; NAN when nothing was normalised
+    double p, p_adjusted;    // two-sided, of "no difference"; adjusted by Holm over the comparison. NAN
+    double detectable;       // the smallest difference that would have been seen (half the interval's width), relative; NAN
+    uint64_t n_baseline, n_candidate; // blocks, or samples for accuracy
+    const char *energy_class; // of joules; NULL otherwise
+    const char *words;       // "3.1 % slower (2.4 to 3.8 %)", "no difference can be seen; one of 1.2 % would have been"
+    const char *reason;      // why there is no effect or no interval; NULL
+    // gate
+    bool gated;
+    double margin;           // relative, or a share for accuracy
+    double gate_p;           // of "worse by more than the margin is not the case", adjusted
+    enum jb_verdict verdict;
+    const char *why;
+};
+
+struct jb_compared_cell {
+    const char *key, *label, *label_candidate;
+    enum jb_cell_status baseline_status, candidate_status;
+    const char *reason;      // not compared: why; NULL
+    struct jb_compared_metric *metrics; size_t n_metrics;
+    const char *front;       // "surely", "perhaps", "surely off" the Pareto front of the candidate run, accuracy against mean latency (joules where measured); NULL
+    struct jb_kv *tail; size_t n_tail; // what makes up the slowest (and the dearest) 1 %: "exit 3" -> "62 % of the slowest, 18 % of all"
+    enum jb_verdict verdict;
+};
+
+struct jb_comparison {
+    const char *mode;        // "past", "live", "across"
+    const char *baseline_name, *candidate_name, *started, *finished, *joulebench_version;
+    struct jb_kv *baseline_environment; size_t n_baseline_environment;
+    struct jb_kv *candidate_environment; size_t n_candidate_environment;
+    struct jb_kv *differences; size_t n_differences; // environment facts that differ, and what follows: "cpu" -> "A against B: latencies are not compared"
+    struct jb_compared_cell *cells; size_t n_cells;
+    struct jb_result_sentence *sentences; size_t n_sentences;
+    bool is_gate;
+    enum jb_verdict verdict; // of the gate
+    int exit_code;           // that the command ends with
+    double error_rate;       // family-wise, of a false fail
+    double seconds;          // of measuring (live)
+    uint64_t pairs;          // of blocks (live)
+    struct jb_arena *arena;
+};
+
+int jb_comparison_open(struct jb_comparison **out);
+void jb_comparison_close(struct jb_comparison *c);
+const char *jb_comparison_str(struct jb_comparison *c, const char *text);
+__attribute__((format(printf, 2, 3))) const char *jb_comparison_strf(struct jb_comparison *c, const char *format, ...);
+void *jb_comparison_array(struct jb_comparison *c, size_t n, size_t element_bytes);
+void jb_compared_metric_init(struct jb_compared_metric *m);  // every number NAN
+
+// Renderers: append to `out`. `width` columns, `color` for the terminal.
+int jb_comparison_terminal(const struct jb_comparison *c, int width, bool color, struct jb_str *out);
+int jb_comparison_markdown(const struct jb_comparison *c, struct jb_str *out); // also good as a GitHub job summary
+int jb_comparison_junit(const struct jb_comparison *c, struct jb_str *out);    // one test case a gated metric; inconclusive is skipped, invalid an error
+int jb_comparison_annotations(const struct jb_comparison *c, struct jb_str *out); // "::error title=...::..." lines
+int jb_comparison_html(const struct jb_comparison *c, struct jb_str *out);     // one self-contained page, intervals drawn as SVG
+int jb_comparison_write(const struct jb_comparison *c, const char *path, struct jb_err *err); // JSON
+int jb_comparison_read(struct jb_comparison **out, const char *path, struct jb_err *err);     // strictly
+
+#endif

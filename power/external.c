@@ -503,7 +503,7 @@ static void describe(struct external *x, bool old, struct jb_source *out)
     for (int i = x->next.digits; x->joules && i < 6; i++) x->channel.step_uj *= 10; // what the last digit shown is worth; a joule while no line was seen
     snprintf(x->channel.path, sizeof x->channel.path, "%s", x->path);
     jb_cover_choose(&x->channel.zone, 1);
-    *out = (struct jb_source){.cls = old ? JB_ENERGY_REPLAYED : x->joules ? JB_ENERGY_MEASURED : JB_ENERGY_INTEGRATED, .channel = &x->channel, .n = 1};
+    *out = (struct jb_source){.cls = old ? JB_ENERGY_REPLAYED : x->joules ? JB_ENERGY_MEASURED : JB_ENERGY_INTEGRATED, .channel = &x->channel, .n = 1, .stream = true};
     out->sampler_period_ns = !period ? 100000000u : used / 2 < 10000000u ? 10000000u : used / 2 > 500000000u ? 500000000u : used / 2;
     out->settle_most_ns = used / 2 * 3 + LATENCY_NS < SETTLE_MOST_NS ? used / 2 * 3 + LATENCY_NS : SETTLE_MOST_NS;
     snprintf(out->name, sizeof out->name, "%s", jb_source_external.name);
@@ -564,9 +564,7 @@ static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
     if (rc == JB_E_NOMEM) return rc;
     out->available = rc == JB_OK;
     if (rc == JB_OK) {
-        struct jb_clock clock = jb_power_clock(o);
         out->cls = s.cls;
-        out->read_ns = jb_source_read_cost_ns(&jb_source_external, impl, &s, &clock);
         snprintf(out->domains, sizeof out->domains, "%s", s.channel[0].zone.label);
         close_external(impl);
         return JB_OK;

@@ -101,13 +101,16 @@ static bool name_taken(const struct jb_hwmon_list *list, const char *name)
     return false;
 }
 
-// The chip comes apart from the new entry, which lies in the list itself.
-static void make_name(const struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, struct jb_hwmon_found *f)
+static void make_name(const struct jb_hwmon_list *list, struct jb_hwmon_found *f)
 {
     static const char *const word[] = {"energy", "power", "power", "rail", "rail"};
-    if (f->label[0]) snprintf(f->name, sizeof f->name, "%s", f->label);
-    else snprintf(f->name, sizeof f->name, "%.24s:%s%u", chip->chip, word[f->kind], f->index);
-    if (!f->name[0] || name_taken(list, f->name)) snprintf(f->name, sizeof f->name, "%.20s:%s%u", chip->hwmon, word[f->kind], f->index);
+    char chip[25], hwmon[24]; // apart from f: snprintf may not read what it writes to
+    memcpy(chip, f->chip, sizeof chip - 1);
+    memcpy(hwmon, f->hwmon, sizeof hwmon);
+    chip[sizeof chip - 1] = 0;
+    if (f->label[0]) memcpy(f->name, f->label, sizeof f->name);
+    else snprintf(f->name, sizeof f->name, "%s:%s%u", chip, word[f->kind], f->index);
+    if (name_taken(list, f->name)) snprintf(f->name, sizeof f->name, "%s:%s%u", hwmon, word[f->kind], f->index);
 }
 
 static void add(struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, enum jb_hwmon_kind kind, unsigned index)
@@ -118,7 +121,7 @@ static void add(struct jb_hwmon_list *list, const struct jb_hwmon_found *chip, e
     f->kind = kind;
     f->index = index;
     read_label(f);
-    make_name(list, chip, f);
+    make_name(list, f);
     list->n++;
 }
 

@@ -53,6 +53,7 @@ static int copy_setting(struct jb_result *r, struct jb_result_cell *c, const str
     c->target_loss = f->target_loss;
     c->threads = f->threads;
     c->streams = f->streams;
+    c->power_limit_w = f->power_limit_w;
     c->status = f->status;
     return 0;
 }

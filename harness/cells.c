@@ -16,7 +16,7 @@ void jb_cell_set(struct jb_cell *cell, enum jb_cell_status status, const char *r
 }
 
 // A growing list of cells.
-struct list { struct jb_ctx *c; size_t room; struct jb_err *err; bool many_workloads; const char *only; };
+struct list { struct jb_ctx *c; size_t room; struct jb_err *err; bool many_workloads; const char *only; double power_limit_w; };
 
 static void label_thresholds(char *out, size_t n, const struct jb_cell *cell)
 {
@@ -44,12 +44,15 @@ static void make_label(const struct list *l, struct jb_cell *cell)
     if (cell->streams > 1) snprintf(cell->label + len, n - len, " %u streams", cell->streams);
     len = strlen(cell->label);
     if (cell->threads > 1) snprintf(cell->label + len, n - len, " %u threads", cell->threads);
+    len = strlen(cell->label);
+    if (!isnan(cell->power_limit_w)) snprintf(cell->label + len, n - len, " %g W", cell->power_limit_w);
 }
 
 static int add(struct list *l, const struct jb_cell *cell)
 {
     struct jb_ctx *c = l->c;
     struct jb_cell x = *cell;
+    x.power_limit_w = l->power_limit_w;
     make_label(l, &x);
     if (l->only && fnmatch(l->only, x.label, 0)) return 0;
     if (jb_cell_key(c, &x)) return jb_fail(l->err, JB_E_NOMEM, "cells");
@@ -258,9 +261,12 @@ int jb_cells_expand(struct jb_ctx *c, const struct jb_plan *p, struct jb_err *er
 {
     struct list l = { .c = c, .err = err, .many_workloads = p->n_workloads > 1, .only = c->o->only };
     int rc = 0;
-    for (size_t i = 0; i < c->n_workloads && !rc; i++)
-        if (c->workloads[i].rc ? !has_models(c, i) : !c->workloads[i].needs_model) rc = add_without_model(&l, p, i);
-    for (size_t i = 0; i < c->n_models && !rc; i++) rc = add_model(&l, p, i);
+    for (size_t k = 0; k < p->power_limit_w.n + !p->power_limit_w.n && !rc; k++) { // outermost: cells of one limit stand together, and are measured so
+        l.power_limit_w = p->power_limit_w.n ? p->power_limit_w.v[k] : NAN;
+        for (size_t i = 0; i < c->n_workloads && !rc; i++)
+            if (c->workloads[i].rc ? !has_models(c, i) : !c->workloads[i].needs_model) rc = add_without_model(&l, p, i);
+        for (size_t i = 0; i < c->n_models && !rc; i++) rc = add_model(&l, p, i);
+    }
     if (!rc && drop_twins(c)) rc = jb_fail(err, JB_E_NOMEM, "cells");
     if (!rc && !c->n_cells)
         rc = c->o->only ? jb_fail(err, JB_E_NOT_FOUND, "--only \"%s\": no cell's label matches (see --dry-run)", c->o->only)

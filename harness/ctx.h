@@ -3,6 +3,7 @@
 #define JB_HARNESS_CTX_H
 
 #include "harness/host.h"
+#include "harness/limit_axis.h"
 #include "harness/record.h"
 #include "harness/sweep.h"
 
@@ -39,6 +40,7 @@ struct jb_cell {
     bool per_exit;
     enum jb_scenario scenario;
     uint32_t batch, threads, streams;
+    double power_limit_w;                // NAN: not an axis of the plan
     enum jb_cell_status status;          // as far as is known before anything is measured
     char *reason;                        // owned
     char calibration_id[JB_HASH_HEX];
@@ -58,6 +60,7 @@ struct jb_ctx {
     struct jb_thresholds given;          // the plan's calibration file; n_entries 0: none
     struct jb_host *host;
     struct jb_meter *meter;
+    struct jb_limit_axis *limits;        // NULL: no cell has a limit
     struct jb_store *store;
     struct jb_record record;
     char cpu[96], power_source[32], power_root[128];

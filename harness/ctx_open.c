@@ -47,6 +47,7 @@ int jb_ctx_open(struct jb_ctx *c, const struct jb_sweep_opts *o, const struct jb
 
 void jb_ctx_close(struct jb_ctx *c)
 {
+    (void)jb_limit_axis_close(c, NULL);
     for (size_t i = 0; i < c->n_workloads; i++) {
         free(c->workloads[i].params);
         free(c->workloads[i].order);

@@ -106,7 +106,7 @@ struct field { const char *key; enum kind kind; size_t offset, size; };
 #define NUM_(m) { #m, NUM, offsetof(struct jb_facts, m), 8 }
 static const struct field FIELDS[] = {
     TEXT_(id), TEXT_(key), TEXT_(label), TEXT_(workload), TEXT_(model), TEXT_(precision), TEXT_(policy), TEXT_(role), TEXT_(unit),
-    NUM_(target_loss), TEXT_(calibration_id), U32_(scenario), U32_(batch), U32_(threads), U32_(streams), TEXT_(reason),
+    NUM_(target_loss), NUM_(power_limit_w), TEXT_(calibration_id), U32_(scenario), U32_(batch), U32_(threads), U32_(streams), TEXT_(reason),
     U64_(n), U64_(correct), NUM_(accuracy_loss), NUM_(oracle_macs), NUM_(wasteful), NUM_(destructive), NUM_(relative), TEXT_(relative_to),
     NUM_(model_bytes), NUM_(session_bytes), NUM_(load_ns), U64_(n_samples),
 };

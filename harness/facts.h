@@ -20,6 +20,7 @@ struct jb_facts {
     struct jb_request_number { char name[32]; double value; } params[JB_PLAN_MAX_PARAMS]; uint32_t n_params;
     double threshold[JB_MAX_STAGES]; uint32_t n_thresholds;
     double target_loss;              // NAN: given
+    double power_limit_w;            // NAN: not an axis of the plan
     char calibration_id[JB_HASH_HEX];
     uint32_t scenario, batch, threads, streams;
     enum jb_cell_status status;

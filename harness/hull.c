@@ -1,6 +1,7 @@
 // Adaptive cells against the hull of static networks and of the network's own exits, at equal accuracy, with paired-bootstrap intervals: the same
 // resampled samples (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals).
 #include "harness/build.h"
+#include "harness/limit_axis.h"
 
 #include "base/rng.h"
 #include "base/stats.h"
@@ -28,7 +29,8 @@ struct work {
 
 bool jb_same_conditions(const struct jb_result_cell *a, const struct jb_result_cell *b)
 {
-    return !strcmp(a->workload, b->workload) && !strcmp(a->scenario, b->scenario) && a->threads == b->threads && a->streams == b->streams;
+    return !strcmp(a->workload, b->workload) && !strcmp(a->scenario, b->scenario) && a->threads == b->threads && a->streams == b->streams &&
+           jb_same_limit(a->power_limit_w, b->power_limit_w);
 }
 
 bool jb_precision_covers(const char *of_cell, const char *of_base)

@@ -38,7 +38,7 @@ double jb_plan_count(const struct jb_plan *p)
         one *= (double)(q->models.n ? q->models.n : p->n_models ? p->n_models : p->n_workloads);
         one *= (double)(q->precisions.n ? q->precisions.n : p->precisions.n);
         one *= (double)(q->scenarios.n ? q->scenarios.n : p->scenarios.n);
-        n += one * (double)p->threads.n * (double)p->streams.n;
+        n += one * (double)p->threads.n * (double)p->streams.n * (double)(p->power_limit_w.n ? p->power_limit_w.n : 1);
     }
     return n;
 }
@@ -68,6 +68,7 @@ void jb_plan_close(struct jb_plan *p)
     free(p->scenarios.v);
     free(p->threads.v);
     free(p->streams.v);
+    free(p->power_limit_w.v);
     jb_json_close(&p->doc);
     free(p);
 }

@@ -8,6 +8,7 @@
 //   "policies": [ {"name": "final"}, {"name": "fixed", "k": [0, 1, 2]}, {"name": "maxprob", "threshold": [0.6, 0.8]},
 //                 {"name": "maxprob", "target_loss": [0.001, 0.005]}, {"name": "patience", "t": [1, 2]} ],
 //   "threads": [1], "streams": [1], "scenarios": ["single-stream", "offline"], "offline_batch": 32,
+//   "power_limit_w": [15, 28] (optional: set on every package before the cells of each, and put back at the end),
 //   "percentiles": [0.5, 0.9, 0.99], "repetitions": 8, "block_ms": 40, "idle_ms": 5, "max_seconds": 110,
 //   "accuracy_samples": 0 (0: whole split), "calibration": "thresholds.json" (optional: read instead of calibrating in the run),
 //   "sessions_memory_mb": 150, "energy_half_width": 0.01, "max_other_cpu": 0.1

@@ -61,6 +61,7 @@ struct jb_plan {
     struct jb_plan_policy *policies; size_t n_policies;
     struct jb_names precisions, scenarios;
     struct jb_numbers threads, streams;
+    struct jb_numbers power_limit_w;                  // n 0: no axis
 };
 
 // Reads every section of p->doc.root; p's lists are freed by jb_plan_close whatever happens.

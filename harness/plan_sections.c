@@ -355,12 +355,13 @@ static int read_axes(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = check_scenarios(p, o, &p->scenarios, err);
     if (!rc) rc = whole_list(p, "threads", 1024, &p->threads, err);
     if (!rc) rc = whole_list(p, "streams", 256, &p->streams, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(o, "power_limit_w")) rc = numbers(p, o, "power_limit_w", 0.1, 100000, false, &p->power_limit_w, err);
     return rc;
 }
 
 int jb_plan_fill(struct jb_plan *p, struct jb_err *err)
 {
-    static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "scenarios",
+    static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "power_limit_w", "scenarios",
                                         "offline_batch", "percentiles", "repetitions", "block_ms", "idle_ms", "lead_in_ms", "max_seconds", "accuracy_samples",
                                         "calibration", "sessions_memory_mb", "energy_half_width", "max_other_cpu", NULL };
     const cJSON *o = p->doc.root;

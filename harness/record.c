@@ -165,7 +165,7 @@ static int apply_verdict(struct jb_record *r, const cJSON *line, struct jb_err *
     jb_line_text(line, "status", status, sizeof status);
     struct jb_rec_cell *c = jb_record_cell(r, id);
     if (!c) return jb_fail(err, JB_E_INVALID, "a verdict on cell \"%s\", which no line before describes", id);
-    c->facts.status = strcmp(status, jb_cell_status_name(JB_CELL_INVALID)) ? JB_CELL_FAILED : JB_CELL_INVALID;
+    c->facts.status = !strcmp(status, jb_cell_status_name(JB_CELL_INVALID)) ? JB_CELL_INVALID : !strcmp(status, jb_cell_status_name(JB_CELL_UNAVAILABLE)) ? JB_CELL_UNAVAILABLE : JB_CELL_FAILED;
     jb_line_text(line, "reason", c->facts.reason, sizeof c->facts.reason);
     return 0;
 }

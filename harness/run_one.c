@@ -67,7 +67,7 @@ static int set_cell(struct jb_ctx *c, const struct jb_run_opts *r, struct jb_err
     if (!(c->cells = calloc(1, sizeof *c->cells))) return jb_fail(err, JB_E_NOMEM, "cell");
     struct jb_cell *cell = c->cells;
     c->n_cells = 1;
-    *cell = (struct jb_cell){ .model = SIZE_MAX, .precision = "none", .target_loss = NAN, .batch = 1, .threads = 1, .streams = 1 };
+    *cell = (struct jb_cell){ .model = SIZE_MAX, .precision = "none", .target_loss = NAN, .power_limit_w = NAN, .batch = 1, .threads = 1, .streams = 1 };
     int rc = 0;
     if (c->workloads->needs_model) {
         if (!r->model_path) return jb_fail(err, JB_E_USAGE, "workload %s needs a model", c->workloads->name);

@@ -39,9 +39,13 @@ int jb_ctx_run(struct jb_ctx *c, const struct jb_plan *p, bool measure, struct j
     if (rc) return rc;
     c->harness_ns = jb_harness_cost(c);
     c->measured = measure;
+    if (measure) rc = jb_limit_axis_open(c, err);
+    if (rc) return rc;
     rc = jb_record_write(&c->record, c->store, jb_run_line(c, p), err);
     if (!rc) rc = jb_accuracy_pass(c, err);
     if (!rc && measure) rc = jb_measure_pass(c, err);
+    struct jb_err limits = { 0 };
+    if (jb_limit_axis_close(c, &limits) && !rc) rc = jb_fail(err, limits.code, "%s", limits.detail);
     if (rc && rc != JB_E_INTERRUPTED) return rc;
     char now[32];
     jb_time_iso8601(jb_realtime_ns(), now);

@@ -13,6 +13,8 @@
 struct jb_progress { const char *phase, *cell; uint64_t done, total; double seconds_left; }; // phase: "load", "accuracy", "calibrate", "measure"
 typedef void (*jb_progress_fn)(void *user, const struct jb_progress *p);
 
+struct jb_limits;
+
 struct jb_sweep_opts {
     const char *dir;                 // output directory (created); journal.jsonl, raw/, plan.json
     bool resume;                     // go on with a journal that is there; without it an existing journal is EXISTS
@@ -24,6 +26,8 @@ struct jb_sweep_opts {
     void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // CPU time of this process and of all; NULL: of this machine (tests inject)
     const volatile int *stop;        // set by a signal handler: finish nothing more, lose nothing; returns INTERRUPTED with the result so far
     jb_progress_fn progress; void *progress_user;
+    const char *limits_state;        // state file of power limits (power/limits.h); NULL: a plan with "power_limit_w" has only unavailable cells
+    void (*limits_held)(const struct jb_limits *l); // told while limits may be changed (NULL: no more), for jb_limits_restore_in_signal; NULL: nobody asks
     const char *version, *git, *compiler;
 };
 

@@ -26,7 +26,7 @@ struct field {
 static const struct field FIELDS[] = {
     NEED_(id), NEED_(key), NEED_(label), TEXT_(role), NEED_(workload), NEED_(model), NEED_(precision), NEED_(policy),
     PART_("policy_params", policy_params), SIGNED_(threshold), PART_("thresholds", thresholds), TEXT_(threshold_source),
-    NUM_(target_loss), TEXT_(calibration_id), U32_(threads), U32_(streams), NEED_(scenario), NEED_(unit),
+    NUM_(target_loss), TEXT_(calibration_id), U32_(threads), U32_(streams), NUM_(power_limit_w), NEED_(scenario), NEED_(unit),
     PART_("status", status), TEXT_(reason),
     PART_("accuracy", accuracy), SIGNED_(accuracy_loss), PART_("quality", quality),
     PART_("latency_ns", latency), NUM_(throughput_per_s),

@@ -13,6 +13,7 @@ static const struct { const char *path; enum cause cause; const char *why; } STA
     {"threshold_source", SETTING, "this policy has no threshold"},
     {"target_loss", SETTING, "the threshold was not chosen for a target loss"},
     {"calibration_id", SETTING, "no calibration was used"},
+    {"power_limit_w", SETTING, "the plan has no such axis"},
     {"accuracy.value", MEASURED, "no accuracy pass"},
     {"accuracy.ci95", MEASURED, "no interval was computed"},
     {"accuracy_loss", MEASURED, "no final exit of this model and precision to compare with"},

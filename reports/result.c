@@ -119,7 +119,7 @@ void *jb_result_array(struct jb_result *r, size_t n, size_t element_bytes)
 void jb_result_cell_init(struct jb_result_cell *c)
 {
     memset(c, 0, sizeof *c);
-    c->threshold = c->target_loss = c->accuracy_loss = NAN;
+    c->threshold = c->target_loss = c->power_limit_w = c->accuracy_loss = NAN;
     for (size_t i = 0; i < JB_RESULT_MAX_EXITS; i++) {
         c->thresholds[i] = NAN;
         c->exits[i] = (struct jb_result_exit){.accuracy = NAN, .macs = NAN, .latency_mean_ns = NAN};

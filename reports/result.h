@@ -71,6 +71,7 @@ struct jb_result_cell {
     double target_loss;              // of the calibration; NAN
     const char *calibration_id;      // or NULL
     uint32_t threads, streams;
+    double power_limit_w;            // of every package while the cell was measured; NAN: not an axis of the plan
     enum jb_cell_status status;
     const char *reason;              // not valid: which check failed and what to do; or NULL
     struct jb_value accuracy;

@@ -415,6 +415,7 @@ static void source_of(const struct verdict *v, struct jb_source *out)
     snprintf(out->name, sizeof out->name, "%s", jb_source_battery.name);
     snprintf(out->root, sizeof out->root, "%s", v->root);
     snprintf(out->remark, sizeof out->remark, "%s", v->remark);
+    snprintf(out->too_short, sizeof out->too_short, "%s", v->remark);
 }
 
 static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)

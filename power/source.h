@@ -51,6 +51,7 @@ struct jb_source {
     size_t n;
     uint64_t sampler_period_ns; // 0: the meter decides (half the shortest wrap, at most 10 s). Power channels: how often to read
     uint64_t settle_most_ns; // how long end may wait for the reading behind the end; 0: 2 update periods
+    char too_short[160];     // added to the reason when a window is refused in which too little moved: how long it has to be; empty
     bool stream;             // a reading is given once and then gone (replay, external): none may be spent on looking for the update period or on the cost, nor is an edge spun for
 };
 

@@ -182,7 +182,10 @@ static struct jb_joules part(const struct jb_leg *leg, size_t i, int slot, uint6
     struct jb_span span;
     char why[256];
     if (!c->zone.has_counter) return no_figure(leg, window_ns, "%s", c->zone.why_not ? c->zone.why_not : "no counter");
-    if (jb_track_between(&leg->track[i], 2 * slot, 2 * slot + 1, &span, why, sizeof why)) return no_figure(leg, window_ns, "%s: %s", c->zone.label, why);
+    if (jb_track_between(&leg->track[i], 2 * slot, 2 * slot + 1, &span, why, sizeof why)) {
+        bool hint = leg->source.too_short[0] && leg->track[i].mark[2 * slot].faults == leg->track[i].faults; // no fault: nothing moved
+        return no_figure(leg, window_ns, "%s: %s%s%s", c->zone.label, why, hint ? "; " : "", hint ? leg->source.too_short : "");
+    }
     struct jb_joules j = blank(leg, window_ns, c->zone.label);
     j.update_ns = c->update_ns;
     add(&j, &span);
@@ -214,8 +217,8 @@ static struct jb_joules judged(const struct jb_leg *leg, const struct jb_joules 
     uint64_t longest = 0;
     for (size_t i = 0; i < leg->source.n; i++)
         if (leg->source.channel[i].zone.summed && leg->track[i].update_ns > longest) longest = leg->track[i].update_ns;
-    return no_figure(leg, j->window_ns, "the window of %.6g ms is too short: the counters are brought up to date every %.6g ms, and between 0 and %.3g J were drawn", (double)j->window_ns * 1e-6,
-                     (double)longest * 1e-6, j->upper_uj * 1e-6);
+    return no_figure(leg, j->window_ns, "the window of %.6g ms is too short: the counters are brought up to date every %.6g ms, and between 0 and %.3g J were drawn%s%s", (double)j->window_ns * 1e-6,
+                     (double)longest * 1e-6, j->upper_uj * 1e-6, leg->source.too_short[0] ? "; " : "", leg->source.too_short);
 }
 
 // Two ways to one counter must not contradict each other.

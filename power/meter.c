@@ -85,6 +85,15 @@ static int open_leg(struct jb_meter *m, struct jb_leg *leg, const struct jb_sour
 
 // ---- which source ----
 
+// Adds why a source cannot serve to the reason of `none`: a record has no room for how to unlock each, which `power probe` tells.
+static void note_reason(struct jb_meter *m, const char *detail)
+{
+    const char *unlock = strstr(detail, "; to unlock: "), *more = strstr(detail, " (a virtual machine ");
+    size_t at = strlen(m->none_reason), n = unlock ? (size_t)(unlock - detail) : strlen(detail);
+    if (more && (size_t)(more - detail) < n) n = (size_t)(more - detail);
+    snprintf(m->none_reason + at, sizeof m->none_reason - at, "%s%.*s", at ? " | " : "", (int)n, detail);
+}
+
 // The first source that opens and measures; what the others said goes into the reason of `none`. What is only modelled (a guest's RAPL) comes last.
 static int open_auto(struct jb_meter *m, const struct jb_power_opts *o, struct jb_err *err)
 {
@@ -102,8 +111,7 @@ static int open_auto(struct jb_meter *m, const struct jb_power_opts *o, struct j
             continue;
         }
         if (rc == JB_E_NOMEM) return jb_fail(err, rc, "%s: out of memory", ops->name);
-        size_t at = strlen(m->none_reason);
-        snprintf(m->none_reason + at, sizeof m->none_reason - at, "%s%s", at ? " | " : "", why.detail);
+        note_reason(m, why.detail);
     }
     return open_leg(m, &m->leg[0], modelled ? modelled : &jb_source_none, o, err);
 }

@@ -189,6 +189,7 @@ int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct j
         rc = as_modelled(b->r, c, rec, &s);
         return rc ? rc : none(b->r, c, energy.reason);
     }
+    e->reason = NULL;
     per_query(c, &s);
     if (!(s.net_rows > 0)) e->reason = jb_result_strf(b->r, "no net figure: %s", rec->net_reason[0] ? rec->net_reason : "no idle window");
     if (!(s.net_rows > 0) && !e->reason) return JB_E_NOMEM;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LONGER_AFTER_FAILURE 4.0        // where no window has a figure yet, the next is so much longer,
+#define MOST_AFTER_FAILURE 16.0         // and at most so much longer than the plan's: a dead sensor must not eat the time
 #define MAX_EXTRA_ROUNDS 8u            // beyond the plan's, for joules that are not yet narrow enough
 
 struct runner {                        // a cell that is being measured
@@ -100,6 +102,7 @@ static int run_block(struct group *g, struct runner *r, uint32_t repetition, str
     int rc = 0;
     do {
         const struct jb_block_fact *old = jb_rec_block(r->rec, repetition);
+        jb_limit_axis_watch(g->c);
         rc = run_attempt(g, r, repetition, old && old->contaminated ? old->attempt + 1 : 0, err);
     } while (!rc && !r->out && jb_rec_needs_block(r->rec, repetition) && !jb_ctx_stopped(g->c) && !time_is_up(g));
     return rc;
@@ -178,6 +181,18 @@ static double mean_query_ns(const struct runner *r)
     return queries > 0 ? wall / queries : 0;
 }
 
+// No window of a cell has a figure yet: most likely they are too short for the counter. NAN: nothing is known against the plan's length, or it is no use.
+static double after_failures(const struct group *g, const struct runner *r)
+{
+    double ns = 0;
+    for (uint32_t i = 0; i < r->rec->n_blocks; i++) {
+        if (r->rec->blocks[i].energy_cls != JB_ENERGY_NONE) return NAN; // modelled
+        if ((double)r->rec->blocks[i].wall_ns > ns) ns = (double)r->rec->blocks[i].wall_ns;
+    }
+    if (!(ns > 0) || jb_power_is_none(g->c) || r->rec->n_blocks >= g->c->s.repetitions) return NAN;
+    return fmin(LONGER_AFTER_FAILURE * ns, MOST_AFTER_FAILURE * (double)g->block_ns);
+}
+
 // Seconds beyond the plan's block length that a runner wants for the blocks to come.
 static double wanted_extra(const struct group *g, const struct runner *r)
 {
@@ -185,7 +200,8 @@ static double wanted_extra(const struct group *g, const struct runner *r)
     uint32_t left = blocks_lacking(g, r);
     if (r->out || !g->c->s.extend) return 0;
     jb_extension_of(r->rec->blocks, r->rec->n_blocks, left, g->c->s.energy_half_width, &e);
-    if (!e.known || isnan(e.wanted_ns)) return 0;
+    if (!e.known) e.wanted_ns = after_failures(g, r);
+    if (isnan(e.wanted_ns)) return 0;
     return fmax(e.wanted_ns - (double)g->block_ns, 1000) * 1e-9 * left; // a microsecond: another block of the plan's length will do
 }
 
@@ -293,9 +309,33 @@ static uint64_t block_length(struct group *g, uint64_t pass_ns)
     return fits ? least : planned;
 }
 
-static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
+// The same word for all cells of a group, those that are out already excepted.
+static int verdict_all(struct group *g, enum jb_cell_status status, const char *reason, struct jb_err *err)
 {
     int rc = 0;
+    for (size_t i = 0; i < g->n && !rc; i++)
+        if (!g->runners[i].out) rc = verdict(g->c, &g->runners[i], status, reason, err);
+    return rc;
+}
+
+// The group's power limit. Where it cannot be set, its cells are unavailable, and so out.
+static int set_limit(struct group *g, struct jb_err *err)
+{
+    struct jb_err why = { 0 };
+    int rc = jb_limit_axis_set(g->c, g->runners->cell->power_limit_w, &why);
+    return !rc ? 0 : rc == JB_E_NOMEM ? jb_fail(err, rc, "power limits") : verdict_all(g, JB_CELL_UNAVAILABLE, why.detail, err);
+}
+
+static int check_limit(struct group *g, struct jb_err *err)
+{
+    char reason[200];
+    return jb_limit_axis_kept(g->c, reason, sizeof reason) ? 0 : verdict_all(g, JB_CELL_INVALID, reason, err);
+}
+
+static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
+{
+    int rc = set_limit(g, err);
+    if (rc || g->runners->out) return rc;
     g->started_s = seconds_since(g->c, pass_ns);
     for (size_t i = 0; i < g->n && !rc; i++) {
         jb_ctx_progress(g->c, "measure", g->runners[i].cell->label, g->done, g->total, NAN);
@@ -305,6 +345,7 @@ static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)
     g->pass_ns = pass_ns;
     g->block_ns = block_length(g, pass_ns);
     if (!rc) rc = run_rounds(g, pass_ns, err);
+    if (!rc) rc = check_limit(g, err);
     for (size_t i = 0; i < g->n; i++) jb_expected_close(&g->runners[i].expected);
     jb_host_drop_models(g->c->host);
     return rc;
@@ -340,11 +381,12 @@ static double memory_of(const struct jb_ctx *c, const struct runner *r, const st
     return (shared ? 0 : (double)m->info.model_bytes) + (same ? 0 : session);
 }
 
-// How many runners from `first` on fit in memory together; at least one.
+// How many runners from `first` on fit in memory together, under one power limit; at least one.
 static size_t group_size(const struct jb_ctx *c, const struct runner *first, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
+        if (!jb_same_limit(first[i].cell->power_limit_w, first->cell->power_limit_w)) return i;
         sum += memory_of(c, &first[i], i ? &first[i - 1] : NULL);
         if (i && sum > c->s.sessions_memory_mb * 1e6) return i;
     }

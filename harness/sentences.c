@@ -259,6 +259,38 @@ static bool first_escalating(const struct jb_result *r, size_t i)
 
 // ---- energy and warnings ----
 
+static int joules_answer(struct list *l, const struct jb_result_cell *like)
+{
+    struct jb_str s = { 0 };
+    int rc = jb_energy_answer(l->b->r, like, &s) ? say(l, "answer", &s) : s.failed ? JB_E_NOMEM : 0;
+    jb_str_free(&s);
+    return rc;
+}
+
+// How narrow the figures are, and what stands beside them.
+static void add_widths(struct jb_str *s, const struct jb_result *r)
+{
+    size_t n = 0, reached = 0, failed = 0, drift = 0, contaminated = 0;
+    double most = 0, target = NAN;
+    for (size_t i = 0; i < r->n_cells; i++) {
+        const struct jb_result_energy *e = &r->cells[i].energy;
+        if (!r->cells[i].n_blocks || e->cls == JB_ENERGY_NONE) continue;
+        n++;
+        most = fmax(most, e->half_width);
+        target = e->half_width_target;
+        reached += e->half_width <= e->half_width_target;
+        failed += e->windows_failed > 0;
+        drift += e->drift_windows > 0;
+        contaminated += r->cells[i].others.contaminated > 0;
+    }
+    jb_str_addf(s, " The bounds of gross are at most %.2g %% of the figure to each side", most * 100);
+    if (isfinite(target)) jb_str_addf(s, "; %zu of %zu cells reached the target of %.2g %%", reached, n, target * 100);
+    jb_str_add(s, ".");
+    if (failed) jb_str_addf(s, " In %zu cells windows failed.", failed);
+    if (drift) jb_str_addf(s, " In %zu cells idle power drifted beyond its bounds.", drift);
+    if (contaminated) jb_str_addf(s, " In %zu cells other processes ran beside blocks that were kept (contaminated).", contaminated);
+}
+
 static int energy_words(struct list *l)
 {
     const struct jb_result *r = l->b->r;
@@ -274,8 +306,11 @@ static int energy_words(struct list *l)
         if (!have && !without) without = c;
     }
     struct jb_str s = { 0 };
-    if (with) jb_str_addf(&s, "Energy is %s (source %s, %s).", jb_energy_class_name(with->energy.cls), with->energy.source, with->energy.domains && *with->energy.domains ? with->energy.domains : with->energy.root);
-    else if (without) jb_str_addf(&s, "Energy was not measured: %s.", without->energy.reason ? without->energy.reason : "no reason was given");
+    if (with) {
+        jb_str_addf(&s, "Energy is %s (source %s at %s: %s).", jb_energy_class_name(with->energy.cls), with->energy.source, with->energy.root, with->energy.domains);
+        if (r->power.remark) jb_str_addf(&s, " %s.", r->power.remark);
+        add_widths(&s, r);
+    } else if (without) jb_str_addf(&s, "Energy was not measured: %s.", without->energy.reason ? without->energy.reason : "no reason was given");
     if (with && n_without) jb_str_addf(&s, " %zu of %zu cells have none: %s.", n_without, n_with + n_without, without->energy.reason ? without->energy.reason : "no reason was given");
     int rc = with || without ? say(l, "energy", &s) : 0;
     jb_str_free(&s);
@@ -317,6 +352,8 @@ int jb_build_sentences(struct jb_build *b, struct jb_err *err)
     struct list l = { .b = b };
     const struct jb_result *r = b->r;
     int rc = 0;
+    for (size_t i = 0; i < r->n_cells && !rc; i++) // where there are joules, they are what is asked for first
+        if (first_of_group(r, i)) rc = joules_answer(&l, &r->cells[i]);
     for (size_t i = 0; i < r->n_cells && !rc; i++)
         if (first_of_group(r, i)) rc = answer(&l, &r->cells[i]);
     for (size_t i = 0; i < r->n_cells && !rc; i++) {

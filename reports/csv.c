@@ -15,7 +15,9 @@ static const char COLUMNS[] =
     "latency_mean_ns,latency_mean_lower_ns,latency_mean_upper_ns,latency_n,latency_blocks,throughput_per_s,macs_mean,macs_by_precision,bytes_mean,"
     "exit_counts,regret_macs,overthinking_wasteful,overthinking_destructive,model_bytes,session_bytes,peak_rss_bytes,load_ns,energy_class,energy_source,"
     "energy_per,energy_gross_uj,energy_gross_lower_uj,energy_gross_upper_uj,energy_net_uj,energy_net_lower_uj,energy_net_upper_uj,energy_per_correct_uj,"
-    "energy_reason,energy_modelled_source,energy_modelled_relative,pareto_front\r\n";
+    "energy_per_correct_lower_uj,energy_per_correct_upper_uj,energy_root,energy_domains,energy_power_w,energy_idle_w,energy_idle_lower_w,energy_idle_upper_w,"
+    "energy_edp_uj_ms,energy_half_width,energy_windows,energy_windows_failed,energy_drift_windows,energy_stopped,energy_remark,"
+    "energy_reason,energy_modelled_source,energy_modelled_relative,energy_modelled_uj,others_cpu_share,others_cpu_contaminated,others_cpu_repeated,pareto_front\r\n";
 
 static void text(struct jb_str *b, const char *value)
 {
@@ -108,6 +110,23 @@ static void figures(struct jb_str *b, const struct jb_result_cell *c)
     num(b, c->load_ns);
 }
 
+// The relative figure and the one in microjoules may come from two models: "a;b".
+static void modelled(struct jb_str *b, const struct jb_result_cell *c)
+{
+    struct jb_str s = {0};
+    double uj = NAN;
+    for (size_t i = 0; i < c->n_modelled; i++) {
+        jb_str_addf(&s, "%s%s", i ? ";" : "", jb_text(c->modelled[i].source, ""));
+        if (!isfinite(uj))
+            uj = c->modelled[i].uj;
+    }
+    text(b, c->n_modelled ? jb_str_get(&s) : NULL);
+    b->failed |= s.failed;
+    jb_str_free(&s);
+    num(b, jb_cell_cost(c, JB_COST_MODELLED));
+    num(b, uj);
+}
+
 static void energy(struct jb_str *b, const struct jb_result_cell *c)
 {
     const struct jb_result_energy *e = &c->energy;
@@ -122,9 +141,26 @@ static void energy(struct jb_str *b, const struct jb_result_cell *c)
     num(b, have ? e->net_lower_uj : NAN);
     num(b, have ? e->net_upper_uj : NAN);
     num(b, have ? e->per_correct_uj : NAN);
+    num(b, have ? e->per_correct_lower_uj : NAN);
+    num(b, have ? e->per_correct_upper_uj : NAN);
+    text(b, e->root);
+    text(b, e->domains);
+    num(b, have ? e->power_w : NAN);
+    num(b, have ? e->idle_w : NAN);
+    num(b, have ? e->idle_lower_w : NAN);
+    num(b, have ? e->idle_upper_w : NAN);
+    num(b, have ? e->edp_uj_ms : NAN);
+    num(b, have ? e->half_width : NAN);
+    count(b, e->windows);
+    count(b, e->windows_failed);
+    count(b, e->drift_windows);
+    text(b, have ? e->stopped : NULL);
+    text(b, e->remark);
     text(b, e->reason);
-    text(b, c->n_modelled ? c->modelled[0].source : NULL);
-    num(b, jb_cell_cost(c, JB_COST_MODELLED));
+    modelled(b, c);
+    num(b, c->others.share);
+    count(b, c->others.contaminated);
+    count(b, c->others.repeated);
 }
 
 static int rows(struct jb_str *b, const struct jb_result *r, const char *run, struct jb_err *err)

@@ -108,13 +108,12 @@ static bool embed(struct jb_str *b, const char *dir, const struct jb_plot *p, bo
 
 static bool figure(struct jb_str *b, const struct jb_plot *p, const char *dir, bool open)
 {
-    static const char *const PLACE[] = {[JB_PLOT_MEAN] = " class=\"big\"", [JB_PLOT_P99] = " class=\"side\"", [JB_PLOT_MODELLED] = " class=\"modelled\"",
-        [JB_PLOT_RUNS] = " class=\"all\""};
+    static const char *const PLACE[] = {[JB_PLOT_MEAN] = " class=\"big\"", [JB_PLOT_MODELLED] = " class=\"modelled\"", [JB_PLOT_RUNS] = " class=\"all\""};
     struct jb_str svg = {0};
     bool there = embed(&svg, dir, p, false);
     if (there) {
         embed(&svg, dir, p, true);
-        jb_str_addf(b, "%s<figure%s>\n", open ? "" : "<div class=\"plots\">\n", jb_text(PLACE[p->kind], ""));
+        jb_str_addf(b, "%s<figure%s>\n", open ? "" : "<div class=\"plots\">\n", p->side ? " class=\"side\"" : (size_t)p->kind < sizeof PLACE / sizeof *PLACE ? jb_text(PLACE[p->kind], "") : "");
         jb_str_addn(b, jb_str_get(&svg), svg.len);
         jb_str_add(b, "<figcaption>");
         jb_html_text(b, p->caption, "");
@@ -164,6 +163,7 @@ static void one_run(struct jb_str *b, const struct jb_view *v, size_t run, size_
         figures(b, list, o, false, run, g);
         jb_html_settings(b, v, &v->groups[g]);
     }
+    jb_html_remarks(b, v);
     jb_html_modelled(b, v);
     jb_html_oracles(b, v);
     jb_html_not_valid(b, v);

@@ -17,6 +17,7 @@ void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_gr
 void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g);
 void jb_html_modelled(struct jb_str *b, const struct jb_view *v);
 void jb_html_oracles(struct jb_str *b, const struct jb_view *v);
+void jb_html_remarks(struct jb_str *b, const struct jb_view *v); // what must stand beside joules
 void jb_html_not_valid(struct jb_str *b, const struct jb_view *v);
 void jb_html_provenance(struct jb_str *b, const struct jb_view *v);
 void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n);

@@ -21,6 +21,16 @@ static void pairs(struct jb_str *b, const char *title, const struct jb_kv *kv, s
     jb_str_add(b, "</table></div></div>\n");
 }
 
+static void meter(struct jb_str *b, const struct jb_result *r)
+{
+    struct jb_power_row row[JB_POWER_ROWS];
+    struct jb_kv kv[JB_POWER_ROWS];
+    size_t n = jb_power_rows(row, &r->power);
+    for (size_t i = 0; i < n; i++)
+        kv[i] = (struct jb_kv){row[i].name, row[i].value};
+    pairs(b, "Energy meter", kv, n, false);
+}
+
 void jb_html_provenance(struct jb_str *b, const struct jb_view *v)
 {
     const struct jb_result *r = v->r;
@@ -28,6 +38,7 @@ void jb_html_provenance(struct jb_str *b, const struct jb_view *v)
         {"finished", r->finished}, {"complete", r->complete ? "yes" : "no, interrupted"}};
     jb_str_add(b, "<h2>Where and with what</h2>\n<div class=\"kv\">\n");
     pairs(b, "Environment", r->environment, r->n_environment, false);
+    meter(b, r);
     pairs(b, "This run", self, sizeof self / sizeof *self, false);
     pairs(b, "Kernels chosen", r->kernels, r->n_kernels, true);
     pairs(b, "Libraries", r->libraries, r->n_libraries, false);

@@ -55,34 +55,41 @@ static void ratio_cell(struct jb_str *b, const struct jb_result_hull *h)
     jb_str_add(b, "</td>");
 }
 
-// "94.3 uJ measured, powercap", or "none: reason".
-static void energy_of(struct jb_str *b, const struct jb_result_cell *c)
+static void bounds_cell(struct jb_str *b, double uj, double lower_uj, double upper_uj, const char *after)
 {
-    char uj[24];
+    char text[24];
+    sort_key(b, uj);
+    jb_fmt_uj(text, uj);
+    jb_html_figure(b, isfinite(uj) ? text : "<span class=\"dim\">n/a</span>");
+    if (isfinite(uj) && isfinite(lower_uj) && isfinite(upper_uj)) {
+        jb_fmt_uj(text, lower_uj);
+        jb_str_add(b, " <small>[");
+        jb_html_figure(b, text);
+        jb_fmt_uj(text, upper_uj);
+        jb_str_add(b, ", ");
+        jb_html_figure(b, text);
+        jb_str_add(b, "]</small>");
+    }
+    jb_str_addf(b, "%s</td>", after);
+}
+
+// Gross with its class where the column holds several, and with what is wrong about it; net; gross per correct answer.
+static void energy_cells(struct jb_str *b, const struct jb_group *g, const struct jb_result_cell *c)
+{
+    const struct jb_result_energy *e = &c->energy;
+    char after[160] = "";
     if (!jb_cell_has_energy(c)) {
-        jb_str_add(b, "<span class=\"dim\">none: ");
-        jb_html_text(b, c->energy.reason, "no reason was given");
-        jb_str_add(b, "</span>");
+        jb_str_add(b, "<td data-v=\"\"><span class=\"dim\">none: ");
+        jb_html_text(b, e->reason, "no reason was given");
+        jb_str_add(b, "</span></td><td data-v=\"\"></td><td data-v=\"\"></td>");
         return;
     }
-    jb_fmt_uj(uj, c->energy.gross_uj);
-    jb_html_figure(b, uj);
-    jb_str_addf(b, " <small>%s", jb_energy_class_name(c->energy.cls));
-    if (c->energy.source) {
-        jb_str_add(b, ", ");
-        jb_html_text(b, c->energy.source, "");
-    }
-    if (isfinite(c->energy.gross_lower_uj) && isfinite(c->energy.gross_upper_uj)) {
-        char lo[24], hi[24];
-        jb_fmt_uj(lo, c->energy.gross_lower_uj);
-        jb_fmt_uj(hi, c->energy.gross_upper_uj);
-        jb_str_add(b, " [");
-        jb_html_figure(b, lo);
-        jb_str_add(b, ", ");
-        jb_html_figure(b, hi);
-        jb_str_add(b, "]");
-    }
-    jb_str_add(b, "</small>");
+    snprintf(after, sizeof after, "%s%s%s%s%s", strchr(g->energy_class, ' ') ? " <small>" : "", strchr(g->energy_class, ' ') ? jb_energy_class_name(e->cls) : "",
+        strchr(g->energy_class, ' ') ? "</small>" : "", e->windows_failed || c->others.contaminated ? "<span class=\"pill\">remark</span>" : "",
+        e->drift_windows ? "<span class=\"pill\">idle drift</span>" : "");
+    bounds_cell(b, e->gross_uj, e->gross_lower_uj, e->gross_upper_uj, after);
+    bounds_cell(b, e->net_uj, e->net_lower_uj, e->net_upper_uj, "");
+    bounds_cell(b, e->per_correct_uj, e->per_correct_lower_uj, e->per_correct_upper_uj, "");
 }
 
 static void tile(struct jb_str *b, const char *figure, const char *what)
@@ -104,6 +111,16 @@ static void against(struct jb_str *s, const char *what, double full, double own,
         if (isfinite(hull->lower) && isfinite(hull->upper))
             jb_str_addf(s, " [%.2f, %.2f]", hull->lower, hull->upper);
     }
+}
+
+static void add_range(struct jb_str *s, double lower_uj, double upper_uj)
+{
+    char lower[24], upper[24];
+    if (!isfinite(lower_uj) || !isfinite(upper_uj))
+        return;
+    jb_fmt_uj(lower, lower_uj);
+    jb_fmt_uj(upper, upper_uj);
+    jb_str_addf(s, " [%s, %s]", lower, upper);
 }
 
 void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
@@ -132,8 +149,18 @@ void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_gr
     jb_str_clear(&s);
     if (jb_cell_has_energy(c)) {
         jb_fmt_uj(text, c->energy.gross_uj);
-        jb_str_addf(&s, "energy per %s, %s", jb_text(c->energy.per, "query"), jb_energy_class_name(c->energy.cls));
+        jb_str_addf(&s, "energy a %s, gross, %s", jb_text(c->energy.per, "query"), jb_energy_class_name(c->energy.cls));
+        add_range(&s, c->energy.gross_lower_uj, c->energy.gross_upper_uj);
         tile(b, text, jb_str_get(&s));
+        jb_str_clear(&s);
+        jb_fmt_uj(text, c->energy.per_correct_uj);
+        jb_str_addf(&s, "gross a correct answer, %s", jb_energy_class_name(c->energy.cls));
+        add_range(&s, c->energy.per_correct_lower_uj, c->energy.per_correct_upper_uj);
+        if (g->joules == g->answer)
+            jb_str_add(&s, ": the fewest");
+        tile(b, text, jb_str_get(&s));
+    } else if (v->energy_said) {
+        tile(b, "none", "energy was not measured: the reason stands above");
     } else {
         jb_str_addf(&s, "energy: %s", jb_text(c->energy.reason, "no reason was given"));
         tile(b, "none:", jb_str_get(&s));
@@ -150,6 +177,8 @@ static void name_cell(struct jb_str *b, const struct jb_view *v, const struct jb
     jb_html_text(b, c->label, "?");
     if (index == g->answer)
         jb_str_add(b, "<span class=\"pill a\">answer</span>");
+    if (index == g->joules)
+        jb_str_add(b, "<span class=\"pill a\">fewest joules</span>");
     if (v->cells[index].front)
         jb_str_add(b, "<span class=\"pill f\">front</span>");
     jb_str_add(b, "<br><small>");
@@ -185,11 +214,8 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
     ratio_cell(b, v->cells[index].hull_latency);
     figure_cell(b, c->macs_mean, jb_fmt_count);
     ratio_cell(b, v->cells[index].hull_macs);
-    if (v->energy) {
-        sort_key(b, jb_cell_energy(c));
-        energy_of(b, c);
-        jb_str_add(b, "</td>");
-    }
+    if (g->energy_class)
+        energy_cells(b, g, c);
     figure_cell(b, c->throughput_per_s, jb_fmt_count);
     figure_cell(b, c->model_bytes, jb_fmt_bytes);
     jb_str_add(b, "</tr>\n");
@@ -215,15 +241,17 @@ void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb
     }
     jb_str_add(b, " Points: against the same network\xe2\x80\x99s final exit at the same precision. Hull: how many times more the static networks and fixed exits need at equal"
                   " accuracy, with a 95 % interval; above 1 adapting pays.");
-    if (!v->energy) {
+    if (g->energy_class)
+        jb_str_add(b, " Energy: a query, with hard bounds; net is gross less the idle power measured before and after each block.");
+    if (!v->energy && !v->energy_said) {
         jb_str_add(b, " Energy: none: ");
         jb_html_text(b, v->no_energy_reason, "reasons differ from setting to setting, see results.json");
         jb_str_add(b, ".");
     }
     jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>points</th><th>mean</th><th>p50</th><th>p99</th>"
                   "<th>time vs hull</th><th>MACs</th><th>MACs vs hull</th>");
-    if (v->energy)
-        jb_str_add(b, "<th>energy, gross</th>");
+    if (g->energy_class)
+        jb_str_addf(b, "<th>energy, gross (%s)</th><th>net of idle</th><th>gross a correct answer</th>", g->energy_class);
     jb_str_add(b, "<th>per second</th><th>model</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
@@ -235,7 +263,7 @@ void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
 {
     if (!v->modelled)
         return;
-    jb_str_add(b, "<h3>Modelled energy: relative, not measured</h3>\n<p class=\"sub\">The full f32 network is 1. Computed from operations and bytes; good for ranking only, and never "
+    jb_str_add(b, "<h3>Modelled energy, not measured</h3>\n<p class=\"sub\">Relative: the full f32 network is 1, computed from operations and bytes; good for ranking only. Never "
                   "mixed with measured figures.</p>\n<div><div class=\"scroll tall modelled\"><table class=\"s modelled\"><thead><tr><th>setting</th><th>relative</th><th>microjoules</th>"
                   "<th class=\"l\">model</th><th class=\"l\">why modelled</th></tr></thead><tbody>\n");
     size_t rows = 0;
@@ -251,7 +279,10 @@ void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
             sort_key(b, m->relative);
             jb_str_addf(b, isfinite(m->relative) ? "%.3f</td>" : "n/a</td>", m->relative);
             sort_key(b, m->uj);
-            jb_str_addf(b, isfinite(m->uj) ? "%.3g (modelled)</td>" : "<span class=\"dim\">none</span></td>", m->uj);
+            if (isfinite(m->uj) && isfinite(m->lower_uj) && isfinite(m->upper_uj))
+                jb_str_addf(b, "%.3g [%.3g, %.3g] (modelled)</td>", m->uj, m->lower_uj, m->upper_uj);
+            else
+                jb_str_addf(b, isfinite(m->uj) ? "%.3g (modelled)</td>" : "<span class=\"dim\">none</span></td>", m->uj);
             jb_str_add(b, "<td class=\"l\">");
             jb_html_text(b, m->source, "");
             jb_str_add(b, "</td><td class=\"w\">");
@@ -299,6 +330,26 @@ void jb_html_oracles(struct jb_str *b, const struct jb_view *v)
         jb_str_add(b, "</tr>\n");
     }
     jb_str_add(b, "</tbody></table></div>\n");
+}
+
+void jb_html_remarks(struct jb_str *b, const struct jb_view *v)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (c->status != JB_CELL_VALID || !c->energy.remark || ++rows > JB_MAX_ROWS)
+            continue;
+        if (rows == 1)
+            jb_str_add(b, "<h3>What must stand beside the joules</h3>\n<div class=\"scroll\"><table><thead><tr><th>setting</th><th class=\"l\">remark</th></tr></thead><tbody>\n");
+        jb_str_add(b, "<tr><td>");
+        jb_html_text(b, c->label, "?");
+        jb_str_add(b, "</td><td class=\"w\">");
+        jb_html_text(b, c->energy.remark, "");
+        jb_str_add(b, "</td></tr>\n");
+    }
+    if (rows)
+        jb_str_add(b, "</tbody></table></div>\n");
+    left_out(b, rows);
 }
 
 void jb_html_not_valid(struct jb_str *b, const struct jb_view *v)

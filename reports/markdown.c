@@ -27,31 +27,44 @@ static void say(void *user, const char *kind, const char *text)
     jb_str_add(b, answer ? "**\n\n" : "\n");
 }
 
+static void energy_cells(struct jb_str *b, const struct jb_group *g, const struct jb_result_cell *c)
+{
+    const struct jb_result_energy *e = &c->energy;
+    char text[96];
+    if (!jb_cell_has_energy(c)) {
+        jb_str_add(b, " none: ");
+        md(b, jb_text(e->reason, "no reason was given"));
+        jb_str_add(b, " | | |");
+        return;
+    }
+    jb_uj_bounds_text(text, e->gross_uj, e->gross_lower_uj, e->gross_upper_uj);
+    jb_str_addf(b, " %s%s%s |", text, strchr(g->energy_class, ' ') ? " " : "", strchr(g->energy_class, ' ') ? jb_energy_class_name(e->cls) : "");
+    jb_uj_bounds_text(text, e->net_uj, e->net_lower_uj, e->net_upper_uj);
+    jb_str_addf(b, " %s |", text);
+    jb_uj_bounds_text(text, e->per_correct_uj, e->per_correct_lower_uj, e->per_correct_upper_uj);
+    jb_str_addf(b, " %s |", text);
+}
+
 static void settings_row(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
 {
     const struct jb_result_cell *c = &v->r->cells[index];
     char x[6][24], ratio[64];
-    struct jb_str e = {0};
     jb_fmt_percent(x[0], c->accuracy.value);
     jb_points_text(x[1], isfinite(c->accuracy_loss) ? -c->accuracy_loss : NAN);
     jb_fmt_ns(x[2], c->latency_mean_ns);
     jb_fmt_ns(x[3], jb_cell_percentile(c, 0.99));
     jb_fmt_count(x[4], c->macs_mean);
     jb_ratio_text(ratio, v->cells[index].hull_macs);
-    jb_energy_text(&e, c);
-    jb_str_add(b, index == g->answer ? "| **answer** | " : v->cells[index].front ? "| front | " : "| | ");
+    jb_str_addf(b, "| %s%s%s%s%s| ", index == g->answer ? "**answer**" : "", index == g->joules && index == g->answer ? ", " : "", index == g->joules ? "**fewest joules**" : "",
+        v->cells[index].front && index != g->answer ? (index == g->joules ? ", front" : "front") : "", index == g->answer || index == g->joules || v->cells[index].front ? " " : "");
     md(b, c->label);
     jb_str_addf(b, " | %s", x[0]);
     if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
         jb_str_addf(b, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
     jb_str_addf(b, " | %s | %s | %s | %s | %s |", x[1], x[2], x[3], x[4], ratio);
-    if (v->energy) {
-        jb_str_add(b, " ");
-        md(b, jb_str_get(&e));
-        jb_str_add(b, " |");
-    }
+    if (g->energy_class)
+        energy_cells(b, g, c);
     jb_str_add(b, "\n");
-    jb_str_free(&e);
 }
 
 static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
@@ -64,25 +77,52 @@ static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_
         md(b, g->note);
         jb_str_add(b, ".\n\n");
     }
-    jb_str_addf(b, "| | setting | accuracy, 95 %% | points | mean | p99 | MACs | fewer MACs than the hull |%s\n", v->energy ? " energy |" : "");
-    jb_str_addf(b, "|---|---|---:|---:|---:|---:|---:|---:|%s\n", v->energy ? "---:|" : "");
+    jb_str_add(b, "| | setting | accuracy, 95 % | points | mean | p99 | MACs | fewer MACs than the hull |");
+    if (g->energy_class)
+        jb_str_addf(b, " energy a %s, gross (%s) | net of idle | gross a correct answer |", jb_text(g->unit, "query"), g->energy_class);
+    jb_str_addf(b, "\n|---|---|---:|---:|---:|---:|---:|---:|%s\n", g->energy_class ? "---:|---:|---:|" : "");
     for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
     if (g->n_usable > JB_MAX_ROWS)
         jb_str_addf(b, "\n%zu more rows stand in results.csv.\n", g->n_usable - JB_MAX_ROWS);
 }
 
+static void modelled_uj(struct jb_str *b, const struct jb_result_modelled *m)
+{
+    char text[96];
+    jb_uj_bounds_text(text, m->uj, m->lower_uj, m->upper_uj);
+    jb_str_addf(b, isfinite(m->uj) ? "*%s, modelled* | " : "n/a | ", text);
+}
+
+static void remarks(struct jb_str *b, const struct jb_view *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->r->n_cells; i++) {
+        const struct jb_result_cell *c = &v->r->cells[i];
+        if (c->status != JB_CELL_VALID || !c->energy.remark || n++ >= JB_MAX_ROWS)
+            continue;
+        if (n == 1)
+            jb_str_add(b, "\n### What must stand beside the joules\n\n| setting | |\n|---|---|\n");
+        jb_str_add(b, "| ");
+        md(b, c->label);
+        jb_str_add(b, " | ");
+        md(b, c->energy.remark);
+        jb_str_add(b, " |\n");
+    }
+}
+
 static void modelled(struct jb_str *b, const struct jb_view *v)
 {
     if (!v->modelled)
         return;
-    jb_str_add(b, "\n### Modelled energy: relative, not measured\n\n| setting | relative | source | |\n|---|---:|---|---|\n");
+    jb_str_add(b, "\n### Modelled energy, not measured\n\n| setting | relative | joules a query | source | |\n|---|---:|---:|---|---|\n");
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
         for (size_t k = 0; k < c->n_modelled && c->status == JB_CELL_VALID; k++) {
             jb_str_add(b, "| *");
             md(b, c->label);
             jb_str_addf(b, isfinite(c->modelled[k].relative) ? "* | *%.3f* | " : "* | n/a | ", c->modelled[k].relative);
+            modelled_uj(b, &c->modelled[k]);
             md(b, c->modelled[k].source);
             jb_str_add(b, " | ");
             md(b, c->modelled[k].reason);
@@ -122,6 +162,16 @@ static void pairs(struct jb_str *b, const char *title, const struct jb_kv *kv, s
     }
 }
 
+static void meter(struct jb_str *b, const struct jb_result *r)
+{
+    struct jb_power_row row[JB_POWER_ROWS];
+    struct jb_kv kv[JB_POWER_ROWS];
+    size_t n = jb_power_rows(row, &r->power);
+    for (size_t i = 0; i < n; i++)
+        kv[i] = (struct jb_kv){row[i].name, row[i].value};
+    pairs(b, "Energy meter", kv, n);
+}
+
 static void provenance(struct jb_str *b, const struct jb_result *r)
 {
     jb_str_add(b, "\n### Where and with what\n\njoulebench ");
@@ -136,6 +186,7 @@ static void provenance(struct jb_str *b, const struct jb_result *r)
     md(b, jb_text(r->finished, "?"));
     jb_str_add(b, r->complete ? ".\n" : ", interrupted.\n");
     pairs(b, "Environment", r->environment, r->n_environment);
+    meter(b, r);
     pairs(b, "Kernels", r->kernels, r->n_kernels);
     pairs(b, "Libraries", r->libraries, r->n_libraries);
     pairs(b, "Hashes", r->hashes, r->n_hashes);
@@ -177,11 +228,12 @@ static int one_run(struct jb_str *b, const struct jb_result *r, struct jb_err *e
     jb_view_sentences(&v, say, b);
     for (size_t i = 0; i < v.n_groups; i++)
         settings(b, &v, &v.groups[i]);
-    if (!v.energy && r->n_cells) {
+    if (!v.energy && !v.energy_said && r->n_cells) {
         jb_str_add(b, "\nEnergy: none: ");
         md(b, jb_text(v.no_energy_reason, "reasons differ from cell to cell, see results.json"));
         jb_str_add(b, "\n");
     }
+    remarks(b, &v);
     modelled(b, &v);
     not_valid(b, &v);
     provenance(b, r);

@@ -317,12 +317,32 @@ static void draw_oracles(struct scene *s, bool labels)
     }
 }
 
+// In joules the question is another one.
+static size_t answer_of(const struct scene *s) { return s->cost == JB_COST_ENERGY ? s->g->joules : s->g->answer; }
+
+// Hard bounds of the joules, as thin lines behind the marks.
+static void draw_bounds(struct scene *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n && s->cost == JB_COST_ENERGY; i++) {
+        const struct point *p = &s->points[i];
+        const struct jb_result_energy *e = &cell_of(s, p)->energy;
+        if (!isfinite(e->gross_lower_uj) || !isfinite(e->gross_upper_uj) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
+            continue;
+        if (n++ == 0)
+            jb_canvas_block(s->c, "bounds of the joules");
+        jb_canvas_row(s->c, "%.10g %.10g %.10g %.10g", p->cost, p->acc * 100, fmax(e->gross_lower_uj, s->c->x0), fmin(e->gross_upper_uj, s->c->x1));
+    }
+    if (n)
+        jb_canvas_style(s->c, "1:2:3:4", JB_DIM, "with xerrorbars pt -1 lw 0.8");
+}
+
 static void draw_answer(struct scene *s)
 {
     struct jb_canvas *c = s->c;
     for (size_t i = 0; i < s->n; i++) {
         const struct point *p = &s->points[i];
-        if (p->cell != s->g->answer || !jb_canvas_inside(c, p->cost, p->acc * 100))
+        if (p->cell != answer_of(s) || !jb_canvas_inside(c, p->cost, p->acc * 100))
             continue;
         double px = jb_canvas_x(c, p->cost), py = jb_canvas_y(c, p->acc * 100);
         jb_canvas_mark(c, px, py, 6, 1.9, JB_INK);
@@ -330,7 +350,7 @@ static void draw_answer(struct scene *s)
         char acc[24], cost[24], text[64];
         jb_fmt_percent(acc, p->acc);
         cost_text(cost, s->cost, p->cost);
-        snprintf(text, sizeof text, "answer: %s at %s", acc, cost);
+        snprintf(text, sizeof text, s->cost == JB_COST_ENERGY ? "fewest J: %s at %s" : "answer: %s at %s", acc, cost);
         jb_canvas_label(c, px, py, 12.5, JB_INK, true, true, text);
     }
 }
@@ -427,16 +447,19 @@ static void axes(struct scene *s)
     char label[120];
     struct jb_str note = {0};
     void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, relative_text};
-    snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
+    if (s->cost == JB_COST_ENERGY)
+        snprintf(label, sizeof label, "J per %.20s, gross (%s)", s->g->unit, jb_text(s->g->energy_class, "none"));
+    else
+        snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
     jb_str_add(&note, "accuracy");
     if (s->g->short_note[0])
         jb_str_addf(&note, " (%s)", s->g->short_note);
     if (s->below)
         jb_str_addf(&note, ", %zu settings lie below", s->below);
     size_t plain = note.len;
-    if (s->g->answer != JB_NO_CELL) {
-        jb_str_add(&note, "; answer: ");
-        jb_add_plain(&note, jb_text(s->v->r->cells[s->g->answer].label, "?"), 50);
+    if (answer_of(s) != JB_NO_CELL) {
+        jb_str_add(&note, s->cost == JB_COST_ENERGY ? "; fewest joules per correct answer: " : "; answer: ");
+        jb_add_plain(&note, jb_text(s->v->r->cells[answer_of(s)].label, "?"), 50);
     }
     if (note.s && jb_text_width(note.s, 12) > s->c->w - 20)
         note.s[plain] = '\0';
@@ -455,7 +478,7 @@ int jb_plot_tradeoff(struct jb_canvas *c, const struct jb_view *views, size_t n,
     bool big = p->kind == JB_PLOT_MEAN;
     c->w = phone ? 380 : big ? 680 : 560;
     c->h = phone ? 440 : big ? 500 : 440;
-    if (p->kind == JB_PLOT_P99 && !phone) {
+    if (p->side && !phone) {
         c->w = 480;
         c->h = 500;
     }
@@ -469,6 +492,7 @@ int jb_plot_tradeoff(struct jb_canvas *c, const struct jb_view *views, size_t n,
         jb_canvas_begin(c, output);
         axes(&s);
         draw_front(&s);
+        draw_bounds(&s);
         draw_series(&s);
         draw_oracles(&s, false);
         draw_answer(&s);

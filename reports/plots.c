@@ -23,7 +23,8 @@ static const struct kind_row KINDS[] = {
     [JB_PLOT_P99] = {"latency_p99", "Accuracy against p99 latency", "The slowest 1 %: a sample that takes every exit on its way costs more than the plain network.", jb_plot_tradeoff},
     [JB_PLOT_MACS] = {"macs", "Accuracy against arithmetic", "Multiply-accumulate operations of the stages and heads that ran, on average. An oracle leaves at the earliest exit "
         "that is right (earliest-correct) or that says what the last one says (earliest-consistent).", jb_plot_tradeoff},
-    [JB_PLOT_ENERGY] = {"energy", "Accuracy against energy", "Gross energy a query; its class stands beside every figure in the tables.", jb_plot_tradeoff},
+    [JB_PLOT_ENERGY] = {"energy", "Accuracy against energy", "Joules a query, gross. The ring is the setting with the fewest joules per correct answer; the pale band is the Pareto front "
+        "of accuracy and joules.", jb_plot_tradeoff},
     [JB_PLOT_MODELLED] = {"energy_modelled", "Accuracy against MODELLED energy", "Not measured: computed from operations and bytes with coefficients that were not fitted for this CPU. "
         "Good for ranking only; hollow marks and dotted lines say so.", jb_plot_tradeoff},
     [JB_PLOT_EXITS] = {"exits", "Where samples leave", "Each bar is one setting, from the first exit (light) to the last (dark).", jb_plot_exits},
@@ -79,21 +80,6 @@ static bool worth(const struct jb_view *v, const struct jb_group *g, enum jb_plo
     return false;
 }
 
-// "measured", "replayed", ... when all energies of the group are of one class, "of several classes" when not.
-static const char *energy_class(const struct jb_view *v, const struct jb_group *g)
-{
-    const char *name = NULL;
-    for (size_t i = 0; i < g->n_usable; i++) {
-        const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
-        if (!jb_cell_has_energy(c))
-            continue;
-        if (name && strcmp(name, jb_energy_class_name(c->energy.cls)))
-            return "of several classes";
-        name = jb_energy_class_name(c->energy.cls);
-    }
-    return jb_text(name, "none");
-}
-
 static void describe(struct jb_plot *p, const struct jb_view *views, size_t n_views)
 {
     const struct jb_view *v = &views[p->run];
@@ -106,7 +92,7 @@ static void describe(struct jb_plot *p, const struct jb_view *views, size_t n_vi
         snprintf(group, sizeof group, "-%zu", p->group + 1);
     snprintf(p->name, sizeof p->name, "%s%s%s", run, k->name, group);
     if (p->kind == JB_PLOT_ENERGY)
-        snprintf(p->title, sizeof p->title, "%s, %s", k->title, energy_class(v, &v->groups[p->group]));
+        snprintf(p->title, sizeof p->title, "%s, %s", k->title, jb_text(v->groups[p->group].energy_class, "none"));
     else
         snprintf(p->title, sizeof p->title, "%s", k->title);
     if (v->n_groups > 1 && p->kind != JB_PLOT_RUNS)
@@ -131,6 +117,7 @@ int jb_plots_list(struct jb_plot_list *out, const struct jb_view *views, size_t 
                 if (!worth(&views[i], &views[i].groups[g], (enum jb_plot_kind)kind))
                     continue;
                 out->plots[out->n] = (struct jb_plot){.kind = (enum jb_plot_kind)kind, .run = i, .group = g};
+                out->plots[out->n].side = kind == JB_PLOT_ENERGY || (kind == JB_PLOT_P99 && !worth(&views[i], &views[i].groups[g], JB_PLOT_ENERGY));
                 describe(&out->plots[out->n++], views, n);
             }
         }

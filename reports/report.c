@@ -94,6 +94,26 @@ void jb_energy_text(struct jb_str *b, const struct jb_result_cell *c)
     jb_add_plain(b, jb_text(c->energy.reason, "no reason was given"), 0);
 }
 
+void jb_uj_bounds_text(char out[96], double uj, double lower_uj, double upper_uj)
+{
+    char v[24], lower[24], upper[24];
+    jb_fmt_uj(v, uj);
+    jb_fmt_uj(lower, lower_uj);
+    jb_fmt_uj(upper, upper_uj);
+    if (isfinite(uj) && isfinite(lower_uj) && isfinite(upper_uj))
+        snprintf(out, 96, "%s [%s, %s]", v, lower, upper);
+    else
+        snprintf(out, 96, "%s", v);
+}
+
+void jb_half_width_text(char out[24], const struct jb_result_cell *c)
+{
+    double w = jb_cell_half_width(c);
+    out[0] = '\0';
+    if (isfinite(w))
+        snprintf(out, 24, "+-%.*f %%", w < 0.1 ? 1 : 0, fmin(w, 9.99) * 100);
+}
+
 void jb_ratio_text(char out[64], const struct jb_result_hull *h)
 {
     if (!h || !isfinite(h->ratio))

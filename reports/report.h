@@ -23,6 +23,10 @@ int jb_report_write_all(const struct jb_result *const *r, size_t n, const struct
 // The terminal summary: first the answer in words, then the table. width in columns (0: 100), color: ANSI allowed.
 int jb_report_terminal(const struct jb_result *r, int width, bool color, struct jb_str *out);
 
+// "fashion, single-stream: the fewest joules per correct answer takes ...", among the cells that may be compared with `like`. False and nothing added: there are
+// not two of them with joules.
+bool jb_energy_answer(const struct jb_result *r, const struct jb_result_cell *like, struct jb_str *out);
+
 // Human figures, used by all formats: "12.3 us", "4.05 M", "93.42 %", "n/a".
 void jb_fmt_ns(char out[24], double ns);
 void jb_fmt_count(char out[24], double n);

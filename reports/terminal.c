@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define MAX_ROWS 16
-#define COLUMNS 8
+#define COLUMNS 10
 
 #define BOLD "\033[1m"
 #define DIM "\033[2m"
@@ -72,12 +72,29 @@ static void say(void *user, const char *kind, const char *text)
 
 struct table {
     const char *head[COLUMNS];
+    char energy_head[40];
     char cell[MAX_ROWS + 1][COLUMNS][64];
     size_t row[MAX_ROWS + 1], n, width[COLUMNS];
     bool shown[COLUMNS];
 };
 
-static void fill_row(const struct jb_view *v, struct table *t, size_t index, size_t label_room)
+// Gross, net, per correct answer. The class stands in the head of the column, or beside the figure where there are several.
+static void fill_energy(const struct jb_result_cell *c, const char *class_in_head, char (*x)[64])
+{
+    char uj[24], width[24];
+    if (!jb_cell_has_energy(c)) {
+        for (int k = 0; k < 3; k++)
+            snprintf(x[k], 64, "none");
+        return;
+    }
+    jb_fmt_uj(uj, c->energy.gross_uj);
+    jb_half_width_text(width, c);
+    snprintf(x[0], 64, "%s%s%s%s%s", uj, *width ? " " : "", width, class_in_head ? "" : " ", class_in_head ? "" : jb_energy_class_name(c->energy.cls));
+    jb_fmt_uj(x[1], c->energy.net_uj);
+    jb_fmt_uj(x[2], c->energy.per_correct_uj);
+}
+
+static void fill_row(const struct jb_view *v, const struct jb_group *g, struct table *t, size_t index, size_t label_room)
 {
     const struct jb_result_cell *c = &v->r->cells[index];
     struct jb_str s = {0};
@@ -92,13 +109,7 @@ static void fill_row(const struct jb_view *v, struct table *t, size_t index, siz
     jb_fmt_count(x[5], c->macs_mean);
     const struct jb_result_hull *h = v->cells[index].hull_macs;
     snprintf(x[6], 64, h && isfinite(h->ratio) ? "%.2fx" : "-", h ? h->ratio : 0);
-    if (jb_cell_has_energy(c)) {
-        char uj[24];
-        jb_fmt_uj(uj, c->energy.gross_uj);
-        snprintf(x[7], 64, "%s %s", uj, jb_energy_class_name(c->energy.cls));
-    } else {
-        snprintf(x[7], 64, "none");
-    }
+    fill_energy(c, g->energy_class && strchr(g->energy_class, ' ') ? NULL : g->energy_class, x + 7);
     t->row[t->n++] = index;
 }
 
@@ -115,7 +126,7 @@ static void measure(struct table *t)
 // Leaves out columns, the least needed first, until a row fits.
 static void fit(struct table *t, size_t width)
 {
-    static const int DROP[] = {6, 2, 5, 4, 7};
+    static const int DROP[] = {6, 2, 5, 8, 4, 7, 9};
     for (size_t d = 0; d <= sizeof DROP / sizeof *DROP; d++) {
         size_t sum = 2;
         for (size_t k = 0; k < COLUMNS; k++)
@@ -148,17 +159,17 @@ static void print_table(const struct pen *p, const struct jb_view *v, const stru
     ink(p, PLAIN);
     jb_str_add(p->out, "\n");
     for (size_t i = 0; i < t->n; i++) {
-        bool answer = t->row[i] == g->answer, front = v->cells[t->row[i]].front;
-        ink(p, answer ? BOLD GREEN : front ? "" : DIM);
-        print_line(p, t, answer ? ">" : front ? "*" : " ", NULL, (const char (*)[64])t->cell[i]);
-        ink(p, answer || !front ? PLAIN : "");
+        bool answer = t->row[i] == g->answer, front = v->cells[t->row[i]].front, joules = t->row[i] == g->joules;
+        ink(p, answer ? BOLD GREEN : joules ? BOLD : front ? "" : DIM);
+        print_line(p, t, answer ? ">" : joules ? "J" : front ? "*" : " ", NULL, (const char (*)[64])t->cell[i]);
+        ink(p, answer || joules || !front ? PLAIN : "");
         jb_str_add(p->out, "\n");
     }
 }
 
 static void energy_line(const struct pen *p, const struct jb_view *v)
 {
-    if (v->energy || !v->r->n_cells)
+    if (v->energy || v->energy_said || !v->r->n_cells)
         return;
     struct jb_str s = {0};
     jb_str_addf(&s, "energy: none: %s", jb_text(v->no_energy_reason, "reasons differ from cell to cell, see results.json"));
@@ -169,19 +180,23 @@ static void energy_line(const struct pen *p, const struct jb_view *v)
 
 static void print_group(const struct pen *p, const struct jb_view *v, const struct jb_group *g)
 {
-    struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy"}};
+    struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy", "net", "a correct one"}};
     size_t room = p->width > 90 ? p->width - 60 : p->width >= 60 ? 30 : p->width - 24, left = 0;
     for (size_t i = 0; i < g->n_usable; i++) {
         size_t k = g->cells[i];
         // The last rows are kept for the answer and the full network, should they stand further down.
-        bool must = k == g->answer || k == g->full || k == g->best;
-        if (t.n < MAX_ROWS - 3 || (must && t.n < MAX_ROWS))
-            fill_row(v, &t, k, room > 60 ? 60 : room);
+        bool must = k == g->answer || k == g->full || k == g->best || k == g->joules;
+        if (t.n < MAX_ROWS - (g->joules == JB_NO_CELL ? 3 : 4) || (must && t.n < MAX_ROWS))
+            fill_row(v, g, &t, k, room > 60 ? 60 : room);
         else
             left++;
     }
     for (size_t k = 0; k < COLUMNS; k++)
-        t.shown[k] = k < 6 || (k == 6 && v->r->n_hull) || (k == 7 && v->energy);
+        t.shown[k] = k < 6 || (k == 6 && v->r->n_hull) || (k >= 7 && g->energy_class);
+    if (g->energy_class && !strchr(g->energy_class, ' ')) {
+        snprintf(t.energy_head, sizeof t.energy_head, "energy, %s", g->energy_class);
+        t.head[7] = t.energy_head;
+    }
     measure(&t);
     fit(&t, p->width);
     jb_str_add(p->out, "\n");
@@ -244,7 +259,8 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
         print_group(&p, &v, &v.groups[i]);
     if (v.n_groups) {
         jb_str_add(out, "\n");
-        wrap(&p, "  > the answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
+        wrap(&p, v.energy ? "  > the answer, J the fewest joules per correct answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need; energy: gross a query with the half-width of its bounds, net of idle, and gross a correct answer" :
+            "  > the answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
         energy_line(&p, &v);
     }
     print_bad(&p, &v);

@@ -27,6 +27,12 @@ bool jb_cell_has_energy(const struct jb_result_cell *c)
 
 double jb_cell_energy(const struct jb_result_cell *c) { return jb_cell_has_energy(c) ? c->energy.gross_uj : NAN; }
 
+double jb_cell_half_width(const struct jb_result_cell *c)
+{
+    const struct jb_result_energy *e = &c->energy;
+    return jb_cell_has_energy(c) && e->gross_uj > 0 ? (e->gross_upper_uj - e->gross_lower_uj) / 2 / e->gross_uj : NAN;
+}
+
 bool jb_cell_is_adaptive(const struct jb_result_cell *c) { return same(c->role, "adaptive"); }
 
 double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost)
@@ -36,7 +42,11 @@ double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost)
     case JB_COST_P99: return jb_cell_percentile(c, 0.99);
     case JB_COST_MACS: return c->macs_mean;
     case JB_COST_ENERGY: return jb_cell_energy(c);
-    case JB_COST_MODELLED: return c->n_modelled ? c->modelled[0].relative : NAN;
+    case JB_COST_MODELLED:
+        for (size_t i = 0; i < c->n_modelled; i++)
+            if (isfinite(c->modelled[i].relative))
+                return c->modelled[i].relative;
+        return NAN;
     case JB_COST_COUNT: break;
     }
     return NAN;
@@ -51,7 +61,7 @@ static struct jb_group *group_of(struct jb_view *v, const struct jb_result_cell 
     }
     struct jb_group *g = &v->groups[v->n_groups++];
     *g = (struct jb_group){.workload = jb_text(c->workload, ""), .scenario = jb_text(c->scenario, ""), .unit = jb_text(c->unit, "query"),
-        .threads = c->threads, .streams = c->streams, .cost = JB_COST_MACS, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL};
+        .threads = c->threads, .streams = c->streams, .cost = JB_COST_MACS, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL, .joules = JB_NO_CELL};
     for (size_t i = 0; i < v->r->n_notes; i++)
         if (same(v->r->notes[i].name, c->workload))
             g->note = v->r->notes[i].value;
@@ -149,6 +159,19 @@ static void find_answer(struct jb_view *v, struct jb_group *g)
     }
 }
 
+static void look_at_energy(const struct jb_view *v, struct jb_group *g)
+{
+    for (size_t i = 0; i < g->n_usable; i++) {
+        const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
+        if (!jb_cell_has_energy(c))
+            continue;
+        const char *name = jb_energy_class_name(c->energy.cls);
+        g->energy_class = g->energy_class && strcmp(g->energy_class, name) ? "of several classes" : name;
+    }
+    if (g->n_usable)
+        g->joules = jb_fewest_joules(v->r, &v->r->cells[g->cells[0]]);
+}
+
 static int fill_group(struct jb_view *v, struct jb_group *g)
 {
     size_t n = 0;
@@ -175,6 +198,7 @@ static int fill_group(struct jb_view *v, struct jb_group *g)
         return rc;
     qsort_r(g->cells, g->n, sizeof *g->cells, by_row, v);
     find_answer(v, g);
+    look_at_energy(v, g);
     label_group(g);
     return JB_OK;
 }
@@ -199,12 +223,14 @@ static void link_hull(struct jb_view *v)
 static void look_at_cells(struct jb_view *v)
 {
     bool one_reason = true;
+    for (size_t i = 0; i < v->r->n_sentences; i++)
+        v->energy_said |= same(v->r->sentences[i].kind, "energy");
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
         if ((unsigned)c->status < 4)
             v->n_by_status[c->status]++;
         v->energy |= jb_cell_has_energy(c);
-        v->modelled |= isfinite(jb_cell_cost(c, JB_COST_MODELLED));
+        v->modelled |= c->n_modelled > 0;
         if (c->status != JB_CELL_VALID || jb_cell_has_energy(c))
             continue;
         if (!v->no_energy_reason)

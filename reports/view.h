@@ -20,6 +20,8 @@ struct jb_group {
     size_t *cells, n;           // indices in table order: front by rising latency, other valid ones by falling accuracy, the rest
     size_t n_front, n_usable;   // of these, from the start
     size_t best, answer, full;  // most accurate; cheapest within JB_ANSWER_WITHIN; final exit of the answer's model at its precision; or JB_NO_CELL
+    size_t joules;              // fewest joules per correct answer, or JB_NO_CELL
+    const char *energy_class;   // "measured", "replayed", ... of all its figures; "of several classes"; NULL: it has none
     enum jb_cost cost;          // what ranks them: mean latency, or MACs where no cell has a latency (an accuracy pass alone)
     char short_note[64];        // the note up to its first ':' or ';', sanitised; "" without one
     char label[160];            // "fashion, single-stream" and threads or streams where they are not 1; sanitised to one line
@@ -41,6 +43,7 @@ struct jb_view {
     size_t n_groups;
     size_t n_by_status[4];
     bool energy, modelled;        // some cell has a figure
+    bool energy_said;             // a sentence of the summary says whether there is energy, or why not
     const char *no_energy_reason; // when none has: the reason if it is one for all, else NULL
 };
 
@@ -51,6 +54,8 @@ double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost);
 double jb_cell_percentile(const struct jb_result_cell *c, double p); // ns or NAN
 bool jb_cell_has_energy(const struct jb_result_cell *c);             // class measured, integrated, attributed or replayed, with a figure
 double jb_cell_energy(const struct jb_result_cell *c);               // gross_uj, or NAN
+double jb_cell_half_width(const struct jb_result_cell *c);           // of the gross figure, relative; NAN
+size_t jb_fewest_joules(const struct jb_result *r, const struct jb_result_cell *like); // per correct answer, or JB_NO_CELL
 bool jb_cell_is_adaptive(const struct jb_result_cell *c);
 
 // The summary in words: the harness' sentences, or what can be said without them. One call a sentence.

@@ -98,11 +98,21 @@ static void say_group(const struct jb_view *v, const struct jb_group *g, jb_sent
     jb_str_free(&b);
 }
 
+static void say_joules(const struct jb_view *v, const struct jb_group *g, jb_sentence_fn say, void *user)
+{
+    struct jb_str b = {0};
+    if (g->joules != JB_NO_CELL && jb_energy_answer(v->r, &v->r->cells[g->joules], &b))
+        say(user, "answer", jb_str_get(&b));
+    jb_str_free(&b);
+}
+
 void jb_view_sentences(const struct jb_view *v, jb_sentence_fn say, void *user)
 {
     bool answered = false;
     for (size_t i = 0; i < v->r->n_sentences; i++)
         answered |= strcmp(jb_text(v->r->sentences[i].kind, ""), "answer") == 0;
+    for (size_t i = 0; i < v->n_groups && !answered; i++)
+        say_joules(v, &v->groups[i], say, user);
     for (size_t i = 0; i < v->n_groups && !answered; i++)
         say_group(v, &v->groups[i], say, user);
     if (!answered && !v->n_groups)

@@ -219,7 +219,44 @@ static void energies(struct jb_result *r)
         double uj = c->latency_mean_ns * 0.0105;
         c->energy = (struct jb_result_energy){.cls = JB_ENERGY_REPLAYED, .source = "replay", .root = "traces/laptop.jsonl", .per = "query", .domains = "package-0",
             .gross_uj = uj, .gross_lower_uj = uj * 0.97, .gross_upper_uj = uj * 1.04, .net_uj = uj * 0.7, .net_lower_uj = uj * 0.64, .net_upper_uj = uj * 0.77,
-            .per_correct_uj = uj / c->accuracy.value};
+            .per_correct_uj = uj / c->accuracy.value, .per_correct_lower_uj = uj * 0.97 / c->accuracy.value, .per_correct_upper_uj = uj * 1.04 / c->accuracy.value,
+            .power_w = 10.5, .idle_w = 3.15, .idle_lower_w = 2.8, .idle_upper_w = 3.5, .edp_uj_ms = uj * c->latency_mean_ns * 1e-6, .half_width = 0.035,
+            .half_width_target = 0.01, .stopped = "max_seconds: another window of 1.2 s would have been needed", .windows = 8};
+        c->others = (struct jb_result_others){.share = 0.012, .share_most_least = 0.004, .limit = 0.1};
+    }
+    struct jb_result_cell *c = &r->cells[0]; // one of its windows failed
+    c->energy.windows_failed = 1;
+    c->energy.remark = "1 of 8 windows failed: package-0: EIO";
+    c = &r->cells[1]; // idle power was another one afterwards
+    c->energy.drift_windows = 2;
+    c->energy.remark = "idle drifted beyond its bounds around 2 of 8 windows";
+    c = &r->cells[2]; // somebody else was at work, again and again
+    c->others = (struct jb_result_others){.share = 0.31, .share_most_least = 0.27, .limit = 0.1, .contaminated = 1, .repeated = 4};
+    c->energy.remark = "contaminated: in 1 of 8 windows others had more than 10 % of the machine";
+    c = &r->cells[3]; // reached, and no idle window
+    c->energy.half_width = 0.008;
+    c->energy.stopped = "target reached";
+    c->energy.net_uj = c->energy.net_lower_uj = c->energy.net_upper_uj = c->energy.idle_w = c->energy.idle_lower_w = c->energy.idle_upper_w = NAN;
+    c->energy.reason = "no net figure: no idle window was asked for (idle_ms)";
+    r->power = (struct jb_result_power){.known = true, .cls = JB_ENERGY_REPLAYED, .source = "replay", .root = "traces/laptop.jsonl", .domains = "package-0",
+        .left_out = "core-0 (within its package)", .ceiling_w = 112, .ceiling_from = "4x the largest constraint", .update_ns = 1050000, .read_ns = 333, .idle_ns = 5000000,
+        .sampler = {.there = true, .period_ns = 10000000000, .reads = 12, .cpu_ns = 270000, .share = 2.25e-6, .cpu = -1}};
+}
+
+// Under a hypervisor: what RAPL says there is modelled.
+void jb_fixture_make_guest(struct jb_result *r)
+{
+    for (size_t i = 0; i < r->n_cells; i++) {
+        struct jb_result_cell *c = &r->cells[i];
+        if (c->status != JB_CELL_VALID)
+            continue;
+        struct jb_result_modelled *m = jb_result_array(r, 2, sizeof *m);
+        double uj = c->latency_mean_ns * 0.0105;
+        m[0] = c->modelled[0];
+        m[1] = (struct jb_result_modelled){"guest-rapl", "gross; not measured: see energy.reason", "query", uj, uj * 0.97, uj * 1.04, NAN};
+        c->modelled = m;
+        c->n_modelled = 2;
+        c->energy.reason = "under a hypervisor RAPL is synthetic";
     }
 }
 
@@ -342,7 +379,7 @@ struct jb_result *jb_fixture_hostile(void)
         c->precision = i % 2 ? x : c->precision;
         c->policy = strcmp(c->policy, "maxprob") ? c->policy : x;
         c->calibration_id = x;
-        c->energy.reason = x;
+        c->energy.reason = c->energy.remark = c->energy.root = c->energy.domains = c->energy.stopped = c->energy.source = x;
         c->reason = c->status == JB_CELL_VALID ? NULL : x;
         for (size_t k = 0; k < c->n_modelled; k++)
             c->modelled[k].source = c->modelled[k].reason = x;
@@ -353,6 +390,8 @@ struct jb_result *jb_fixture_hostile(void)
     }
     for (size_t i = 0; i < r->n_oracles; i++)
         r->oracles[i].model = r->oracles[i].precision = r->oracles[i].kind = x;
+    r->power = (struct jb_result_power){.known = true, .source = x, .root = x, .domains = x, .left_out = x, .remark = x, .reason = x, .cross_check = x, .ceiling_from = x,
+        .ceiling_w = 1, .read_ns = NAN};
     r->sentences = jb_result_array(r, 3, sizeof *r->sentences);
     r->sentences[0] = (struct jb_result_sentence){"answer", x};
     r->sentences[1] = (struct jb_result_sentence){"warning", x};

@@ -7,6 +7,7 @@
 
 enum jb_fixture { JB_FIXTURE_NO_ENERGY, JB_FIXTURE_REPLAYED, JB_FIXTURE_OTHER_DEVICE };
 struct jb_result *jb_fixture_open(enum jb_fixture kind); // owned: jb_result_close
+void jb_fixture_make_guest(struct jb_result *r);         // JB_FIXTURE_NO_ENERGY as under a hypervisor: joules of source guest-rapl among the modelled ones
 struct jb_result *jb_fixture_hostile(void);              // every text is an attack on some format
 extern const char *const jb_hostile_text;
 

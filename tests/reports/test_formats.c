@@ -219,6 +219,98 @@ static void figures(void **state)
     assert_string_equal(out, "412 kB");
 }
 
+// Joules of a guest's RAPL: among the modelled ones in every format, none as energy.
+static void guest_rapl_is_modelled(void **state)
+{
+    (void)state;
+    char dir[256], reason[256];
+    struct jb_err err = {0};
+    struct jb_str s = {0};
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_NO_ENERGY);
+    const struct jb_result *one[] = {r};
+    jb_fixture_make_guest(r);
+    jb_temp_dir(dir);
+    struct jb_report_opts o = {.dir = dir};
+    assert_int_equal(jb_report_write_all(one, 1, &o, reason, &err), 0);
+    char *csv = jb_slurp(dir, "results.csv"), *md = jb_slurp(dir, "report.md"), *html = jb_slurp(dir, "report.html");
+    terminal(r, 100, false, &s);
+    assert_non_null(strstr(csv, ",none,"));
+    assert_non_null(strstr(csv, "macs-bytes;guest-rapl"));
+    assert_null(strstr(md, "gross a correct answer"));
+    assert_non_null(strstr(md, ", modelled* | guest-rapl"));
+    assert_non_null(strstr(md, "Energy: none: under a hypervisor"));
+    assert_non_null(strstr(html, "guest-rapl"));
+    assert_null(strstr(html, "<th>gross a correct answer"));
+    assert_non_null(strstr(s.s, "energy: none: under a hypervisor"));
+    assert_null(strstr(s.s, "fewest joules"));
+    free(csv);
+    free(md);
+    free(html);
+    jb_str_free(&s);
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
+// Two classes in one table: each figure says its own.
+static void classes_are_told_apart(void **state)
+{
+    (void)state;
+    char dir[256], reason[256];
+    struct jb_err err = {0};
+    struct jb_str s = {0};
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_REPLAYED);
+    const struct jb_result *one[] = {r};
+    for (size_t i = 0; i < r->n_cells; i += 2)
+        if (r->cells[i].energy.cls == JB_ENERGY_REPLAYED)
+            r->cells[i].energy.cls = JB_ENERGY_MEASURED;
+    jb_temp_dir(dir);
+    struct jb_report_opts o = {.dir = dir};
+    assert_int_equal(jb_report_write_all(one, 1, &o, reason, &err), 0);
+    char *md = jb_slurp(dir, "report.md"), *html = jb_slurp(dir, "report.html");
+    terminal(r, 140, false, &s);
+    assert_non_null(strstr(md, "gross (of several classes)"));
+    assert_non_null(strstr(md, "] measured |"));
+    assert_non_null(strstr(md, "] replayed |"));
+    assert_non_null(strstr(html, "<small>measured</small>"));
+    assert_non_null(strstr(s.s, "% measured"));
+    assert_non_null(strstr(s.s, "% replayed"));
+    free(md);
+    free(html);
+    jb_str_free(&s);
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
+// The reason why there is no energy stands once: where the summary says it, nothing below says it again.
+static void the_reason_stands_once(void **state)
+{
+    (void)state;
+    char dir[256], reason[256];
+    struct jb_err err = {0};
+    struct jb_str s = {0};
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_NO_ENERGY);
+    const struct jb_result *one[] = {r};
+    struct jb_result_sentence sentence = {"energy", "Energy was not measured: no readable energy counter"};
+    r->sentences = &sentence;
+    r->n_sentences = 1;
+    jb_temp_dir(dir);
+    struct jb_report_opts o = {.dir = dir};
+    assert_int_equal(jb_report_write_all(one, 1, &o, reason, &err), 0);
+    char *md = jb_slurp(dir, "report.md"), *html = jb_slurp(dir, "report.html");
+    terminal(r, 200, false, &s);
+    const char *texts[] = {md, html, s.s};
+    for (size_t i = 0; i < 3; i++) {
+        const char *first = strstr(texts[i], "no readable energy counter");
+        assert_non_null(first);
+        assert_null(strstr(first + 1, "no readable energy counter"));
+    }
+    free(md);
+    free(html);
+    jb_str_free(&s);
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
 static void nothing_measured(void **state)
 {
     (void)state;
@@ -245,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_terminal), cmocka_unit_test(golden_files), cmocka_unit_test(lines_keep_to_the_width), cmocka_unit_test(colour_only_when_asked),
         cmocka_unit_test(hostile_csv), cmocka_unit_test(hostile_markdown), cmocka_unit_test(figures), cmocka_unit_test(nothing_measured),
+        cmocka_unit_test(guest_rapl_is_modelled), cmocka_unit_test(classes_are_told_apart), cmocka_unit_test(the_reason_stands_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

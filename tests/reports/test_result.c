@@ -159,6 +159,68 @@ static void every_null_has_a_reason(void **state)
     jb_temp_remove(dir);
 }
 
+// Files of versions before these keys are read; what they do not say is not there, and not 0 where a figure is meant.
+static void older_files_are_read(void **state)
+{
+    (void)state;
+    static const char *const GONE[] = {"per_correct_lower_uj", "per_correct_upper_uj", "power_w", "idle_w", "idle_lower_w", "idle_upper_w", "edp_uj_ms", "half_width",
+        "half_width_target", "windows", "windows_failed", "drift_windows", "stopped", "remark"};
+    char dir[256], path[300];
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_REPLAYED), *back = NULL;
+    struct jb_json_doc doc;
+    struct jb_err err = {0};
+    jb_temp_dir(dir);
+    snprintf(path, sizeof path, "%s/a.json", dir);
+    assert_int_equal(jb_result_write(r, path, &err), 0);
+    assert_int_equal(jb_json_read(&doc, path, 1 << 28, &err), 0);
+    cJSON_DeleteItemFromObjectCaseSensitive(doc.root, "power");
+    cJSON *cell;
+    cJSON_ArrayForEach(cell, cJSON_GetObjectItem(doc.root, "cells"))
+    {
+        cJSON_DeleteItemFromObjectCaseSensitive(cell, "others_cpu");
+        for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++)
+            cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItem(cell, "energy"), GONE[i]);
+    }
+    char *text = jb_json_pretty(doc.root);
+    assert_int_equal(jb_write_file_atomic(path, text, strlen(text), &err), 0);
+    if (jb_result_read(&back, path, &err))
+        fail_msg("%s", err.detail);
+    assert_false(back->power.known);
+    assert_true(isfinite(back->cells[0].energy.gross_uj) && isnan(back->cells[0].energy.idle_w) && isnan(back->cells[0].energy.half_width) && isnan(back->cells[0].others.share));
+    free(text);
+    jb_json_close(&doc);
+    jb_result_close(back);
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
+static void the_meter_comes_back(void **state)
+{
+    (void)state;
+    char dir[256], path[300];
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_REPLAYED), *back = NULL;
+    struct jb_err err = {0};
+    jb_temp_dir(dir);
+    snprintf(path, sizeof path, "%s/a.json", dir);
+    for (int pinned = 0; pinned < 2; pinned++) {
+        r->power.sampler.cpu = pinned ? 3 : -1;
+        assert_int_equal(jb_result_write(r, path, &err), 0);
+        assert_int_equal(jb_result_read(&back, path, &err), 0);
+        assert_true(back->power.known && back->power.cls == JB_ENERGY_REPLAYED && back->power.ceiling_w == 112 && back->power.update_ns == 1050000);
+        assert_string_equal(back->power.ceiling_from, "4x the largest constraint");
+        assert_true(back->power.sampler.there && back->power.sampler.reads == 12 && back->power.sampler.cpu == (pinned ? 3 : -1));
+        const struct jb_result_cell *c = &back->cells[2];
+        assert_true(c->others.contaminated == 1 && c->others.repeated == 4 && c->others.share == 0.31);
+        assert_int_equal(back->cells[1].energy.drift_windows, 2);
+        assert_int_equal(back->cells[0].energy.windows_failed, 1);
+        assert_string_equal(back->cells[3].energy.stopped, "target reached");
+        assert_true(isnan(back->cells[3].energy.net_uj) && back->cells[3].energy.reason);
+        jb_result_close(back);
+    }
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
 static void modelled_energy_is_never_written_as_measured(void **state)
 {
     (void)state;
@@ -207,10 +269,16 @@ static void the_reader_is_strict(void **state)
     char dir[256], path[300];
     struct jb_result *r = jb_fixture_open(JB_FIXTURE_REPLAYED);
     struct jb_err err = {0};
+    r->power.cls = JB_ENERGY_MEASURED; // so that the first "replayed" is a cell's
     jb_temp_dir(dir);
     snprintf(path, sizeof path, "%s/a.json", dir);
     assert_int_equal(jb_result_write(r, path, &err), 0);
     char *s = jb_slurp(dir, "a.json");
+    refuse(s, "\"class\": \"measured\"", "\"class\": \"guessed\"", "class");
+    refuse(s, "\"ceiling_w\": ", "\"ceiling_w\": -", "ceiling_w");
+    refuse(s, "\"left_out\"", "\"left_in\"", "left_in");
+    refuse(s, "\"half_width\": ", "\"half_width\": -", "half_width");
+    refuse(s, "\"contaminated\": 0", "\"contaminated\": -1", "contaminated");
     refuse(s, "joulebench.results/1", "joulebench.results/2", "joulebench.results/2");
     refuse(s, "\"complete\"", "\"completed\"", "completed");
     refuse(s, "\"key\"", "\"kee\"", "kee");
@@ -249,7 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_holds_strings_and_arrays), cmocka_unit_test(an_empty_cell_has_no_figures), cmocka_unit_test(round_trip),
         cmocka_unit_test(round_trip_of_percentiles_and_counts), cmocka_unit_test(every_null_has_a_reason),
-        cmocka_unit_test(modelled_energy_is_never_written_as_measured), cmocka_unit_test(the_reader_is_strict), cmocka_unit_test(missing_files_are_named),
+        cmocka_unit_test(modelled_energy_is_never_written_as_measured), cmocka_unit_test(older_files_are_read), cmocka_unit_test(the_meter_comes_back), cmocka_unit_test(the_reader_is_strict), cmocka_unit_test(missing_files_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,3 +183,10 @@ int cli_child_exit_of(int code)
     default: return JB_EXIT_WRAP_OWN;
     }
 }
+
+int cli_child_fail(const struct jb_err *err)
+{
+    if (err->code != JB_E_INTERRUPTED)
+        fprintf(stderr, "joulebench: %s\n", err->detail);
+    return cli_child_exit_of(err->code);
+}

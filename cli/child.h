@@ -22,5 +22,7 @@ bool cli_child_wait(struct cli_child *c, uint64_t most_ns);
 int cli_child_reap(struct cli_child *c, uint64_t *cpu_ns);
 // Exit code of joulebench for a failure of start or look: 127, 126, 128 + signal, else 125.
 int cli_child_exit_of(int code);
+// Says the failure on stderr (but not INTERRUPTED), and returns that code.
+int cli_child_fail(const struct jb_err *err);
 
 #endif

@@ -2,7 +2,7 @@
 #include "cli/power.h"
 
 static const struct cli_command *const subs[] = {
-    &cli_command_power_list, &cli_command_power_probe, &cli_command_power_watch, &cli_command_power_record, &cli_command_power_limits, NULL,
+    &cli_command_power_list, &cli_command_power_probe, &cli_command_power_watch, &cli_command_power_measure, &cli_command_power_record, &cli_command_power_limits, NULL,
 };
 
 static const struct cli_option options[] = { { .type = CLI_END } };

@@ -67,10 +67,8 @@ static int record(struct record *r, char *const *argv)
         return JB_EXIT_OK;
     }
     int rc = cli_child_start(&child, argv, &err);
-    if (rc < 0) {
-        cli_fail(&err);
-        return cli_child_exit_of(rc);
-    }
+    if (rc < 0)
+        return cli_child_fail(&err);
     while (step(r, &child)) {
     }
     jb_meter_poll(r->m);
@@ -138,10 +136,8 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     int rc = check(c, o, args, &err);
     if (rc == JB_E_USAGE)
         return cli_usage("power record", &err);
-    if (rc < 0 && rc != JB_E_EXISTS) {
-        cli_fail(&err);
-        return cli_child_exit_of(rc);
-    }
+    if (rc < 0 && rc != JB_E_EXISTS)
+        return cli_child_fail(&err);
     cli_power_fill(&power, &o->power);
     power.record = o->output;
     power.no_sampler = true;

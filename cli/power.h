@@ -32,6 +32,8 @@ void cli_power_put_sampler(cJSON *o, const char *key, const struct jb_meter *m);
 
 // "12.35 J [12.30, 12.40]": in `unit` with the prefix that fits and as many digits as the bounds bear; without bounds (NAN) three digits.
 void cli_power_add_bounds(struct jb_str *s, double value, double lower, double upper, const char *unit);
+// "12.30 to 12.40 J".
+void cli_power_add_range(struct jb_str *s, double lower, double upper, const char *unit);
 // "12.35 W [12.30, 12.40]" of an energy over its window, or "none: REASON".
 void cli_power_add_watts(struct jb_str *s, const struct jb_joules *j);
 // Text that somebody else chose: control characters as '?'.

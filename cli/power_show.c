@@ -181,24 +181,40 @@ static int decimals_for(double value, double half)
     return wanted > 6 ? 6 : wanted > least ? wanted : least;
 }
 
-void cli_power_add_bounds(struct jb_str *s, double value, double lower, double upper, const char *unit)
+// The SI prefix with which `most` has one to three digits before the point.
+static const char *prefix_of(double most, double *scale)
 {
     static const char *const prefix[] = { "n", "u", "m", "", "k", "M" };
-    double most = fmax(fabs(value), isfinite(upper) ? fabs(upper) : 0), scale = 1e9;
     size_t k = 0;
+    *scale = 1;
+    if (!(most > 0))
+        return "";
+    for (*scale = 1e9; k + 1 < sizeof prefix / sizeof prefix[0] && most * *scale >= 999.5; k++)
+        *scale *= 1e-3;
+    return prefix[k];
+}
+
+void cli_power_add_bounds(struct jb_str *s, double value, double lower, double upper, const char *unit)
+{
+    bool bounded = isfinite(lower) && isfinite(upper);
+    double scale;
     if (!isfinite(value)) {
         jb_str_add(s, "n/a");
         return;
     }
-    for (; k + 1 < sizeof prefix / sizeof prefix[0] && most * scale >= 999.5; k++)
-        scale *= 1e-3;
-    if (most == 0)
-        k = 3, scale = 1;
-    bool bounded = isfinite(lower) && isfinite(upper);
+    const char *prefix = prefix_of(fmax(fabs(value), bounded ? fmax(fabs(lower), fabs(upper)) : 0), &scale);
     int digits = decimals_for(value * scale, bounded ? (upper - lower) / 2 * scale : 0);
-    jb_str_addf(s, "%.*f %s%s", digits, value * scale, prefix[k], unit);
+    jb_str_addf(s, "%.*f %s%s", digits, value * scale, prefix, unit);
     if (bounded)
         jb_str_addf(s, " [%.*f, %.*f]", digits, lower * scale, digits, upper * scale);
+}
+
+void cli_power_add_range(struct jb_str *s, double lower, double upper, const char *unit)
+{
+    double scale;
+    const char *prefix = prefix_of(fmax(fabs(lower), fabs(upper)), &scale);
+    int digits = decimals_for(upper * scale, (upper - lower) / 2 * scale);
+    jb_str_addf(s, "%.*f to %.*f %s%s", digits, lower * scale, digits, upper * scale, prefix, unit);
 }
 
 double cli_power_watts(double uj, uint64_t window_ns)

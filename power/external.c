@@ -48,7 +48,8 @@ struct external {
     size_t used, n;                   // unread: [used, n)
     bool skipping;                    // within an overlong line
     bool has_last, has_anchor, has_next;
-    uint64_t last_stamp, grain;
+    bool has_used;
+    uint64_t last_stamp, used_stamp, grain; // the last one seen, the last one used
     uint64_t last_begin, last_end, last_ns; // of the last reading, meter's clock; last_ns: without its uncertainty
     uint64_t gap[PERIODS];
     size_t n_gaps;
@@ -149,21 +150,29 @@ static void drop_garbage(struct external *x, const char *text, size_t n)
     x->odd[m] = 0;
 }
 
-// A value in its turn; counts a gap and learns the usual period. False: out of order.
+// A value in its turn. False: out of order.
 static bool in_order(struct external *x, uint64_t stamp)
 {
     if (x->has_last && stamp <= x->last_stamp) {
         x->counts.out_of_order++;
         return false;
     }
-    uint64_t period = usual_period(x), gap = stamp - x->last_stamp;
-    if (x->has_last && period && gap > MISSING_PERIODS * period) x->counts.missing++;
-    // A meter that was slowed down for good gets its new period, too: half of the ring has to agree.
-    if (x->has_last) x->gap[x->n_gaps++ % PERIODS] = gap;
     x->last_stamp = stamp;
     x->has_last = true;
     note_grain(x, stamp);
     return true;
+}
+
+// A value that is used: counts a gap before it and learns the usual period. A meter that was slowed down for good gets its new period when half of the ring agrees.
+static void note_gap(struct external *x, uint64_t stamp)
+{
+    uint64_t period = usual_period(x), gap = stamp - x->used_stamp;
+    if (x->has_used) {
+        x->counts.missing += period && gap > MISSING_PERIODS * period;
+        x->gap[x->n_gaps++ % PERIODS] = gap;
+    }
+    x->used_stamp = stamp;
+    x->has_used = true;
 }
 
 // True: `next` holds a value.
@@ -346,6 +355,7 @@ static void deliver(struct external *x, uint64_t now, uint64_t t, struct jb_read
     if (x->joules) r->count = x->next.micro;
     else r->watts = (double)x->next.micro * 1e-6;
     snprintf(r->text, sizeof r->text, "%llu", (unsigned long long)x->next.micro);
+    if (!x->has_used || x->next.stamp_ns > x->used_stamp) note_gap(x, x->next.stamp_ns);
     x->counts.values++;
     x->counts.late += now - t > late_ns(x);
     x->has_next = false;
@@ -377,7 +387,7 @@ static bool read_external(void *impl, size_t channel, struct jb_reading *out)
     *out = (struct jb_reading){.begin_ns = now, .end_ns = now};
     if (step) {
         x->counts.clock_steps++;
-        x->has_last = x->has_next = false;
+        x->has_last = x->has_next = x->has_used = false;
         return refuse(out, ENODATA, "CLOCK_REALTIME was set by %+.3g s: the outside meter's stamps before and after do not fit", (double)step * 1e-9);
     }
     int e = next_due(x, now, &t);
@@ -402,6 +412,7 @@ static void learn(struct external *x, const char *at, const char *end, bool *hea
             *header = true;
         }
         if (line.kind != JB_EXTERNAL_VALUE || !in_order(x, line.stamp_ns)) continue;
+        note_gap(x, line.stamp_ns);
         x->next = line;
         x->has_next = true;
     }
@@ -416,7 +427,7 @@ static int learn_file(struct external *x, bool *old, struct jb_err *err)
     if (!text) return jb_fail(err, JB_E_NOMEM, "external: out of memory");
     ssize_t n = pread(x->fd, text, BUFFER, 0);
     if (n > 0) learn(x, text, text + n, &header);
-    x->has_last = x->has_next = false;
+    x->has_last = x->has_next = x->has_used = false;
     x->n_gaps = 0;
     off_t size = fstat(x->fd, &st) == 0 ? st.st_size : 0, from = size > TAIL_BYTES ? size - TAIL_BYTES : 0;
     n = pread(x->fd, text, TAIL_BYTES, from);
@@ -447,7 +458,7 @@ static void learn_fifo(struct external *x)
         fill(x);
         learn(x, x->buffer, x->buffer + x->n, &header);
         bool enough = x->n_gaps >= 3;
-        x->has_last = x->has_next = false;
+        x->has_last = x->has_next = x->has_used = false;
         if (enough) break;
         x->n_gaps = 0;
     }

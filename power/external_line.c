@@ -16,7 +16,7 @@ static bool decimal(const char *text, size_t n, uint64_t *micro, int *digits)
     const char *point = memchr(text, '.', n);
     size_t whole_n = point ? (size_t)(point - text) : n, fraction_n = point ? n - whole_n - 1 : 0;
     uint64_t whole, fraction = 0;
-    if (memchr(text, '\n', n) || jb_strict_u64(text, whole_n, &whole) != JB_OK || whole > UNITS_MOST || (point && fraction_n == 0)) return false;
+    if (jb_strict_u64(text, whole_n, &whole) != JB_OK || whole > UNITS_MOST || (point && fraction_n == 0)) return false;
     *digits = fraction_n < MICRO_DIGITS ? (int)fraction_n : MICRO_DIGITS;
     for (size_t i = 0; i < fraction_n; i++) {
         if (point[1 + i] < '0' || point[1 + i] > '9') return false;
@@ -30,6 +30,7 @@ static bool decimal(const char *text, size_t n, uint64_t *micro, int *digits)
 void jb_external_parse(const char *text, size_t n, struct jb_external_line *out)
 {
     *out = (struct jb_external_line){.kind = JB_EXTERNAL_GARBAGE};
+    if (n > 0 && memchr(text, '\n', n)) return;
     if (n > 0 && text[n - 1] == '\r') n--;
     if (n == 0 || text[0] == '#') {
         out->kind = JB_EXTERNAL_EMPTY;

@@ -2,8 +2,8 @@
 #include "tests/power/unit.h"
 #include <errno.h>
 
-#define MS 1000000u
-#define SECOND 1000000000u
+#define MS UINT64_C(1000000)
+#define SECOND UINT64_C(1000000000)
 
 struct rig {
     struct unit_tree tree;
@@ -103,7 +103,7 @@ static void energy_counts_down(void **state)
     assert_true(c->falling && c->never_rests && c->zone.summed);
     assert_true(c->unit == 3600);
     assert_true(c->step_uj == 36e6); // 10 mWh are assumed
-    assert_int_equal(c->update_ns, 60ull * SECOND);
+    assert_int_equal(c->update_ns, 60 * SECOND);
     assert_float_equal(c->ceiling_w, 200, 1e-9); // 4 C
     assert_string_equal(c->zone.label, "BAT0");
     assert_non_null(strstr(r.source.remark, "steps of 36 J: at the present 12 W a window needs more than 3 s"));

@@ -185,7 +185,7 @@ static bool get_value_beside(const struct jb_channel *c, struct span *s, struct 
     struct span word = until(s, ",");
     if (c->kind == JB_CHANNEL_ENERGY) return jb_strict_u64(word.at, length(word), &r->count) == JB_OK;
     bool negative = take(&word, '-');
-    if (jb_trace_get_f64(word.at, length(word), &r->watts) != JB_OK || r->watts > JB_TRACE_MAX_W) return false;
+    if (jb_trace_get_f64(word.at, length(word), &r->watts) != JB_OK) return false;
     if (negative) r->watts = -r->watts;
     return true;
 }
@@ -213,6 +213,7 @@ static const char *get_reading(const struct jb_channel *c, struct span s, struct
         more = take(&s, ',');
     }
     if (rc) return "the reading is no number, and no value stands behind it";
+    if (!(r->watts >= -JB_TRACE_MAX_W && r->watts <= JB_TRACE_MAX_W)) return "more than 1e12 watts";
     if (!more) return s.at == s.end ? NULL : "something stands behind the reading";
     r->exact = true;
     return is_word(s, "exact") ? NULL : "behind the reading stand at most =VALUE and exact";

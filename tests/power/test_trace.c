@@ -533,7 +533,8 @@ static void bad_readings(void **state)
         {"1,2,0,5,=1.5", "behind = stands"},
         {"1,2,0,5,=1,exactly", "at most =VALUE"},
         {"1,2,0,5,exact,=1", "at most =VALUE"},
-        {"1,2,1,5,=1e13", "behind = stands"},
+        {"1,2,1,5,=1e13", "more than 1e12 watts"},
+        {"1,2,1,10000000000000000000", "more than 1e12 watts"}, // a million times too much for its unit
         {"1,2,1,5,=--1", "behind = stands"},
         {"1,2,1,5,=nan", "behind = stands"},
         {"1,2,0,!", "unknown name"},

@@ -62,9 +62,12 @@ static void spin(struct jb_meter *m, enum wait what, int mark)
         bool waiting = false;
         for (int k = 0; k < JB_METER_LEGS; k++)
             for (size_t i = 0; m->leg[k].ops && i < m->leg[k].source.n; i++) {
-                if (!is_fast(&m->leg[k], i) || arrived(&m->leg[k].track[i], what, mark, edges[k][i], faults[k][i])) continue;
+                if (!is_fast(&m->leg[k], i)) continue;
+                bool there = arrived(&m->leg[k].track[i], what, mark, edges[k][i], faults[k][i]);
+                // One that came round between two others' reads is looked at further, or its last edge is a period old when the last one comes.
+                if (there && what == WAIT_FINAL) continue;
                 jb_leg_read(m, &m->leg[k], i);
-                waiting = true;
+                waiting |= !there;
             }
         if (!waiting) return;
         uint64_t before = now;

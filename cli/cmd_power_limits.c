@@ -161,7 +161,7 @@ static int around(struct jb_limits *l, const struct opts *o, const char *state, 
 {
     struct jb_err err = { 0 };
     struct cli_child child;
-    int exit_code = JB_EXIT_WRAP_OWN;
+    int exit_code;
     char *text = NULL;
     if (o->json) {
         cJSON *root = set_json(l, state);
@@ -176,11 +176,8 @@ static int around(struct jb_limits *l, const struct opts *o, const char *state, 
     if (rc == JB_OK) {
         cli_child_wait(&child, UINT64_MAX);
         exit_code = cli_child_reap(&child, NULL);
-    } else {
-        if (rc != JB_E_INTERRUPTED)
-            fail(&err);
-        exit_code = cli_child_exit_of(rc);
-    }
+    } else
+        exit_code = cli_child_fail(&err);
     rc = jb_limits_restore(l, &err);
     if (rc < 0) {
         fprintf(stderr, "joulebench: the power limits could not be put back: %s\n  joulebench power limits restore --state '%s' tries again\n", err.detail, state);
@@ -399,9 +396,10 @@ const struct cli_command cli_command_power_limits = {
     .name = "power limits",
     .arguments = "",
     .summary = "power limits: list, set, put back",
-    .about = "Limits of the power zones (RAPL and other powercap drivers). Whatever changes them writes down first what they were, and they are put back: after the command, on errors and "
+    .about = "Limits of the power zones (RAPL and other powercap drivers); without a command they are listed. Whatever changes them writes down first what they were, and they are put back: after the command, on errors and "
              "signals, and after a SIGKILL by power limits restore.",
     .options = options,
     .examples = examples,
     .subs = subs,
+    .otherwise = &limits_list,
 };

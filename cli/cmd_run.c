@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/limits.h"
 #include "cli/measure.h"
 #include "cli/output.h"
 #include "cli/reporting.h"
@@ -178,6 +179,7 @@ static int run_with(struct cli *c, const struct opts *o, const char *model, cons
         .split = (enum jb_split)jb_split_parse(o->split),
         .max_samples = (uint64_t)o->samples, .seconds = o->seconds, .dump_path = o->dump,
     };
+    cli_limits_notice(NULL);
     int rc = jb_run_one(&run, &m.sweep, &r, &err);
     cli_measure_close(&m);
     int exit_code = rc < 0 ? cli_measure_fail(&err) : show(r, o->json);

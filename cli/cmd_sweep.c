@@ -2,13 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/fs.h"
+#include "cli/limits.h"
 #include "cli/measure.h"
 #include "cli/output.h"
 #include "cli/reporting.h"
 #include "cli/table.h"
 
 struct opts {
-    const char *output, *only;
+    const char *output, *only, *limits_state;
     bool resume, dry_run, json;
     struct cli_list sets;
     struct cli_power_opts power;
@@ -22,6 +23,8 @@ static const struct cli_option options[] = {
     { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
     { "set", 's', CLI_LIST, offsetof(struct opts, sets), "KEY=VALUE", NULL, 0, 0, "replace a key of the plan; VALUE is JSON or a bare word" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print results.json instead of the summary" },
+    { "limits-state", 0, CLI_TEXT, offsetof(struct opts, limits_state), "FILE", NULL, 0, 0,
+      "for plans with power_limit_w: where it is written down what the limits were; without it limits.json in $JOULEBENCH_STATE_DIR or the user's state directory" },
     CLI_POWER_ROWS(struct opts, power),
     CLI_REPORT_ROWS(struct opts, report),
     { .type = CLI_END },
@@ -128,6 +131,23 @@ static int measure(const struct cli *c, const struct opts *o, const struct jb_pl
     return exit_code;
 }
 
+// Around the run: limits that are not the machine's own are said before it, and those that it could not put back after it.
+static int measure_with_limits(const struct cli *c, const struct opts *o, const struct jb_plan *plan, const char *path, struct cli_measure *m)
+{
+    struct jb_err err = { 0 };
+    char state[CLI_LIMITS_PATH];
+    int rc = cli_limits_state(o->limits_state, state, &err);
+    if (rc < 0 && o->limits_state)
+        return cli_fail(&err);
+    m->sweep.limits_state = rc < 0 ? NULL : state;
+    m->sweep.limits_held = cli_limits_guard;
+    bool before = cli_limits_notice(o->limits_state);
+    int exit_code = measure(c, o, plan, path, m);
+    if (!before && cli_limits_notice(o->limits_state) && exit_code == JB_EXIT_OK)
+        exit_code = JB_EXIT_ENVIRONMENT;
+    return exit_code;
+}
+
 static int run_plan(struct cli *c, const struct opts *o, const char *path, const struct sets *sets)
 {
     struct jb_err err = { 0 };
@@ -146,7 +166,7 @@ static int run_plan(struct cli *c, const struct opts *o, const char *path, const
     m.sweep.dir = o->output;
     m.sweep.resume = o->resume;
     m.sweep.only = o->only;
-    int exit_code = o->dry_run ? dry_run(plan, &m, o->json) : measure(c, o, plan, path, &m);
+    int exit_code = o->dry_run ? dry_run(plan, &m, o->json) : measure_with_limits(c, o, plan, path, &m);
     cli_measure_close(&m);
     jb_plan_close(plan);
     return exit_code;
@@ -180,7 +200,9 @@ const struct cli_command cli_sweep = {
              "interleaved blocks for time and energy. Every finished block is kept in DIR/journal.jsonl before the next one starts, so Ctrl-C, kill -9 "
              "or a full disk lose at most the running block, and --resume goes on.\n\n"
              "At the end DIR holds report.html, report.md, results.json, results.csv and plots/. Exit code 3: a cell failed or is invalid; the others "
-             "are reported all the same.",
+             "are reported all the same.\n\n"
+             "A plan with power_limit_w sets each limit on all packages before its cells, and puts back what was there at the end, on errors and on signals; after kill -9 "
+             "power limits restore does.",
     .options = options,
     .examples = examples,
     .min_args = 1,

@@ -28,7 +28,7 @@ static void put_safe(const char *text)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, stderr);
 }
 
-void cli_limits_notice(const char *given)
+bool cli_limits_notice(const char *given)
 {
     struct jb_err err = { 0 };
     struct jb_limits_left left = { 0 };
@@ -50,6 +50,7 @@ void cli_limits_notice(const char *given)
     // Root's limits hold for everybody, but only root can read what they were.
     if (!given && geteuid() != 0 && strcmp(state, ROOTS_STATE) != 0 && access(ROOTS_STATE, F_OK) == 0)
         fprintf(stderr, "joulebench: root has set power limits, or left them (" ROOTS_STATE ")\n  sudo joulebench power limits restore puts them back\n");
+    return rc == JB_OK && left.n > 0;
 }
 
 // ---- the guard ----

@@ -38,6 +38,7 @@ struct cli_command {
     bool ends_options;          // the first argument begins another program's command line: nothing from there on is ours
     size_t opts_bytes;
     const struct cli_command *const *subs; // NULL-terminated; then it has no options, arguments and run of its own. NULL: none
+    const struct cli_command *otherwise;   // the one of subs that is meant when none is named; NULL: one must be
     int (*run)(struct cli *c, const void *opts, const struct cli_list *args); // returns an exit code
 };
 extern const struct cli_command *const cli_commands[]; // NULL-terminated

@@ -73,7 +73,10 @@ static int run_sub(struct cli *c, const struct cli_command *command, int argc, c
     const struct cli_command *sub = word ? cli_command_find(command->subs, word) : NULL;
     if (sub)
         return run_command(c, sub, argc - 1, argv + 1);
-    if (!word || (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0))
+    bool help = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+    if (!help && command->otherwise && (!word || word[0] == '-'))
+        return run_command(c, command->otherwise, argc, argv);
+    if (!help)
         return unknown_sub(command, word);
     cli_help_command(command);
     return JB_EXIT_OK;

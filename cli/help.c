@@ -94,7 +94,7 @@ static void print_commands(FILE *to, const struct cli_command *const *commands)
 void cli_help_command(const struct cli_command *command)
 {
     static const struct cli_option help = { "help", 'h', CLI_FLAG, 0, NULL, NULL, 0, 0, "show this" };
-    printf("Usage: joulebench %s %s%s%s\n\n", command->name, command->subs ? "COMMAND" : "[options]", command->arguments[0] ? " " : "", command->arguments);
+    printf("Usage: joulebench %s %s%s%s\n\n", command->name, command->otherwise ? "[COMMAND]" : command->subs ? "COMMAND" : "[options]", command->arguments[0] ? " " : "", command->arguments);
     wrap(stdout, command->about, 0, 0);
     if (command->subs) {
         printf("\nCommands:\n");

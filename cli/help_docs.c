@@ -42,7 +42,7 @@ static void markdown_commands(const struct cli_command *const *commands)
 
 static void markdown_command(const struct cli_command *c)
 {
-    printf("\n## joulebench %s\n\n`joulebench %s %s%s%s`\n\n%s\n", c->name, c->name, c->subs ? "COMMAND" : "[options]", c->arguments[0] ? " " : "", c->arguments, c->about);
+    printf("\n## joulebench %s\n\n`joulebench %s %s%s%s`\n\n%s\n", c->name, c->name, c->otherwise ? "[COMMAND]" : c->subs ? "COMMAND" : "[options]", c->arguments[0] ? " " : "", c->arguments, c->about);
     if (c->subs) {
         putchar('\n');
         markdown_commands(c->subs);
@@ -129,7 +129,7 @@ static void man_commands(const struct cli_command *const *commands)
 
 static void man_command(const struct cli_command *c)
 {
-    printf(".SH \"JOULEBENCH %s\"\n.B joulebench %s\n%s ", c->name, c->name, c->subs ? "COMMAND" : "[options]");
+    printf(".SH \"JOULEBENCH %s\"\n.B joulebench %s\n%s ", c->name, c->name, c->otherwise ? "[COMMAND]" : c->subs ? "COMMAND" : "[options]");
     print_man(c->arguments);
     printf("\n.PP\n");
     print_man(c->about);

@@ -35,7 +35,8 @@ static void sums_what_is_busy(void **state)
     assert_int_equal(t.n_cpus, 1);
     assert_true(parse("cpu  1 2 3 4 5 6 7 8 9 10 11 12\ncpu0 1 2 3 4 5 6 7 8 9 10 11 12\n", &t)); // kernels to come
     assert_int_equal(t.busy_ns, 19 * (uint64_t)TICK);
-    assert_true(jb_cputime_parse("cpu 1 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0\n", 44, 1024, &t)); // a tick that is no whole number of ns
+    static const char one_tick[] = "cpu 1 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0\n";
+    assert_true(jb_cputime_parse(one_tick, strlen(one_tick), 1024, &t)); // a tick that is no whole number of ns
     assert_int_equal(t.busy_ns, 976562);
 }
 

@@ -387,6 +387,7 @@ static void judge(struct verdict *v, const struct jb_power_opts *o)
     bs->clock = jb_power_clock(o);
     int errnum = find(v);
     if (errnum || (!v->code && bs->n == 0)) judge_root(v, o, errnum);
+    if (errnum == ENOMEM) v->code = JB_E_NOMEM;
     if (!v->code) judge_status(v);
     if (v->code) return;
     v->cls = JB_ENERGY_MEASURED;
@@ -441,7 +442,7 @@ static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
     }
     snprintf(out->path, sizeof out->path, "%s", v.path);
     jb_probe_mode(out->path, out->mode);
-    int code = v.impl ? JB_OK : JB_E_NOMEM;
+    int code = v.code == JB_E_NOMEM ? v.code : JB_OK;
     close_battery(v.impl);
     return code;
 }

@@ -286,12 +286,10 @@ static void set_pace(struct jb_source *s)
 
 static void choose_cover(struct jb_source *s)
 {
-    struct jb_cover_zone *zone = calloc(s->n ? s->n : 1, sizeof *zone);
-    if (!zone) return; // nothing is summed then
+    struct jb_cover_zone zone[JB_SOURCE_MAX_CHANNELS];
     for (size_t i = 0; i < s->n; i++) zone[i] = s->channel[i].zone;
     jb_cover_choose(zone, s->n);
     for (size_t i = 0; i < s->n; i++) s->channel[i].zone = zone[i];
-    free(zone);
 }
 
 static int open_all(struct verdict *v, const struct jb_hwmon_list *list, const struct jb_power_opts *o)
@@ -351,7 +349,8 @@ static void judge(struct verdict *v, const struct jb_power_opts *o)
     int errnum = jb_hwmon_find(list, v->root);
     size_t n = list->n;
     bool other = jb_source_root(o, "bus/i2c/drivers/ina3221x", jetson, sizeof jetson, NULL) == JB_OK && strcmp(jetson, v->root) != 0 && jb_hwmon_find(list, jetson) == 0;
-    if (other && n == 0 && list->n > 0) {
+    if (list->no_memory) errnum = ENOMEM;
+    else if (other && n == 0 && list->n > 0) {
         snprintf(v->root, sizeof v->root, "%s", jetson);
         errnum = 0;
     }
@@ -378,10 +377,9 @@ static int probe(const struct jb_power_opts *o, struct jb_power_probe *out)
     jb_probe_mode(out->path, out->mode);
     snprintf(out->reason, sizeof out->reason, "%s", v->reason);
     snprintf(out->fix, sizeof out->fix, "%s", v->fix);
-    struct jb_cover_zone *zone = calloc(v->source.n + 1, sizeof *zone);
-    for (size_t i = 0; zone && i < v->source.n; i++) zone[i] = v->source.channel[i].zone;
-    if (zone) jb_cover_describe(zone, v->source.n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
-    free(zone);
+    struct jb_cover_zone zone[JB_SOURCE_MAX_CHANNELS];
+    for (size_t i = 0; i < v->source.n; i++) zone[i] = v->source.channel[i].zone;
+    jb_cover_describe(zone, v->source.n, out->domains, sizeof out->domains, out->left_out, sizeof out->left_out);
     if (out->available) out->read_ns = jb_source_read_cost_ns(&jb_source_hwmon, v->impl, &v->source, &v->impl->clock);
     close_hwmon(v->impl);
     free(v);

@@ -26,9 +26,9 @@ struct jb_hwmon_found {
     const char *excluded;   // why it is not summed (a constant); NULL: it is
 };
 
-struct jb_hwmon_list { struct jb_hwmon_found at[JB_HWMON_MAX]; size_t n; };
+struct jb_hwmon_list { struct jb_hwmon_found at[JB_HWMON_MAX]; size_t n; bool no_memory; }; // no_memory: it is not complete
 
-// Looks below dir for hwmonN directories (and for devices of the driver ina3221x, if dir's last part is that). Returns 0 or the errno of reading dir.
+// Looks below dir for hwmonN directories (and for devices of the driver ina3221x, if dir's last part is that). Returns 0 or the errno of reading dir; ENOMEM: the list is not complete.
 int jb_hwmon_find(struct jb_hwmon_list *list, const char *dir);
 // "energy3_input", "in1_input": the file to show for a channel, and its second one (currN_input) or NULL.
 void jb_hwmon_files(const struct jb_hwmon_found *f, char first[40], char second[40], bool *two);

@@ -148,6 +148,7 @@ static size_t add_dir(struct jb_hwmon_list *list, const struct jb_hwmon_found *c
     DIR *dir = opendir(chip->dir);
     struct entry *entry = dir ? calloc(most, sizeof *entry) : NULL;
     size_t n = 0, before = list->n;
+    list->no_memory |= dir ? !entry : errno == ENOMEM; // a sum without a chip that was overlooked would be too small
     for (struct dirent *d = entry ? readdir(dir) : NULL; d && n < most; d = readdir(dir))
         for (size_t k = 0; k < N_KINDS; k++) {
             unsigned index;
@@ -174,6 +175,7 @@ static bool below(struct jb_hwmon_found *chip, const char *base, const char *sub
 static void add_iio(struct jb_hwmon_list *list, const struct jb_hwmon_found *chip)
 {
     DIR *dir = opendir(chip->dir);
+    list->no_memory |= !dir && errno == ENOMEM;
     for (struct dirent *d = dir ? readdir(dir) : NULL; d; d = readdir(dir)) {
         struct jb_hwmon_found inner = *chip;
         if ((strncmp(d->d_name, "iio:device", 10) == 0 || strcmp(d->d_name, "iio_device") == 0) && below(&inner, chip->dir, d->d_name)) add_dir(list, &inner);
@@ -234,5 +236,5 @@ int jb_hwmon_find(struct jb_hwmon_list *list, const char *dir)
     qsort(name, n, sizeof *name, by_length_then_text);
     for (size_t i = 0; i < n; i++) add_chip(list, dir, name[i], !i2c);
     free(name);
-    return e;
+    return list->no_memory ? ENOMEM : e;
 }

@@ -13,11 +13,11 @@
 #include "power/source.h"
 #include "tests/oom/countdown.h"
 
-static char root[64], trace[96];
+static char root[64], trace[96], external[96];
 
 static int open_meter(void *user)
 {
-    struct jb_power_opts o = {.source = user, .root = root, .trace = trace};
+    struct jb_power_opts o = {.source = user, .root = root, .trace = trace, .external = external};
     struct jb_meter *m = NULL;
     int rc = jb_meter_open(&m, &o, NULL);
     if (rc) return rc;
@@ -30,7 +30,7 @@ static int open_meter(void *user)
 
 static int probe(void *user)
 {
-    struct jb_power_opts o = {.root = root, .trace = trace};
+    struct jb_power_opts o = {.root = root, .trace = trace, .external = external};
     struct jb_power_probe p;
     for (size_t i = 0; jb_power_sources[i]; i++)
         if (strcmp(jb_power_sources[i]->name, user) == 0) return jb_power_sources[i]->probe(&o, &p);
@@ -40,10 +40,13 @@ static int probe(void *user)
 static void countdowns(void **state)
 {
     (void)state;
-    const char *const sources[] = {"auto", "powercap", "replay", "none"};
-    for (size_t i = 0; i < 4; i++) oom_countdown(sources[i], open_meter, (void *)(uintptr_t)sources[i]);
+    const char *const sources[] = {"auto", "powercap", "hwmon", "battery", "external", "replay", "none"};
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) oom_countdown(sources[i], open_meter, (void *)(uintptr_t)sources[i]);
     oom_countdown("probe powercap", probe, "powercap");
     oom_countdown("probe replay", probe, "replay");
+    oom_countdown("probe hwmon", probe, "hwmon");
+    oom_countdown("probe battery", probe, "battery");
+    oom_countdown("probe external", probe, "external");
 }
 
 static void put(const char *path, const char *text)
@@ -64,32 +67,56 @@ static void dir(const char *path)
 }
 
 #define ZONE "intel-rapl/intel-rapl:0"
-static const char *const files[] = {ZONE "/name", ZONE "/energy_uj", ZONE "/max_energy_range_uj", "trace.csv"};
-static const char *const dirs[] = {"intel-rapl", ZONE};
+#define HWMON "class/hwmon/hwmon0"
+#define BATTERY "class/power_supply/BAT0"
+static const char *const files[] = {ZONE "/name", ZONE "/energy_uj", ZONE "/max_energy_range_uj", "trace.csv", HWMON "/name", HWMON "/energy1_input", BATTERY "/type", BATTERY "/status",
+                                    BATTERY "/energy_now", "meter.csv"};
+#define N_FILES (sizeof files / sizeof files[0])
+static const char *const dirs[] = {"intel-rapl", ZONE, "class", "class/hwmon", HWMON, "class/power_supply", BATTERY};
+#define N_DIRS (sizeof dirs / sizeof dirs[0])
+
+// A trace of the counter of hwmon.
+static int record(void)
+{
+    struct jb_power_opts o = {.source = "hwmon", .root = root, .record = trace};
+    struct jb_meter *m;
+    int rc = jb_meter_open(&m, &o, NULL);
+    if (rc) return rc;
+    for (int i = 0; i < 3; i++) jb_meter_poll(m);
+    rc = jb_meter_record_end(m, NULL);
+    jb_meter_close(m);
+    return rc;
+}
 
 static int setup(void **state)
 {
     (void)state;
     snprintf(root, sizeof root, "/tmp/jb_oom_power_XXXXXX");
     if (!mkdtemp(root)) return -1;
-    for (size_t i = 0; i < 2; i++) dir(dirs[i]);
+    for (size_t i = 0; i < N_DIRS; i++) dir(dirs[i]);
     put(files[0], "package-0\n");
     put(files[1], "12\n");
     put(files[2], "262143328850\n");
-    put(files[3], "# joulebench.trace/1\n# zone package-0 262143328850\ntimestamp_ns,zone,energy_uj\n0,package-0,5\n9000000000,package-0,9000000\n");
+    put(files[4], "ltc2947\n");
+    put(files[5], "12\n");
+    put(files[6], "Battery\n");
+    put(files[7], "Discharging\n");
+    put(files[8], "42000000\n");
+    put(files[9], "timestamp_ns,joules\n");
     snprintf(trace, sizeof trace, "%s/trace.csv", root);
-    return 0;
+    snprintf(external, sizeof external, "%s/meter.csv", root);
+    return record();
 }
 
 static int teardown(void **state)
 {
     (void)state;
     char full[256];
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < N_FILES; i++) {
         snprintf(full, sizeof full, "%s/%s", root, files[i]);
         unlink(full);
     }
-    for (size_t i = 2; i-- > 0;) {
+    for (size_t i = N_DIRS; i-- > 0;) {
         snprintf(full, sizeof full, "%s/%s", root, dirs[i]);
         rmdir(full);
     }

@@ -16,7 +16,7 @@
 #define MAX_ENTRIES 64
 #define N_CONSTRAINTS 8
 
-struct entries { char name[MAX_ENTRIES][32]; size_t n; };
+struct entries { char name[MAX_ENTRIES][32]; size_t n; bool more; }; // more: than there is room for
 
 // "intel-rapl:2" before "intel-rapl:a" before "intel-rapl:10": ids are hexadecimal without padding.
 static int by_length_then_text(const void *a, const void *b)
@@ -38,18 +38,20 @@ static bool is_child(const char *name, const char *parent)
 static int list(int fd, const char *parent, struct entries *out)
 {
     out->n = 0;
+    out->more = false;
     DIR *dir = fdopendir(fd);
     if (!dir) {
         int e = errno;
         close(fd);
         return e;
     }
-    for (struct dirent *d = readdir(dir); d && out->n < MAX_ENTRIES; d = readdir(dir)) {
+    for (struct dirent *d = readdir(dir); d && !out->more; d = readdir(dir)) {
         struct stat st;
         size_t n = strlen(d->d_name);
         if (!is_child(d->d_name, parent) || n >= sizeof out->name[0]) continue;
         if (fstatat(dirfd(dir), d->d_name, &st, 0) != 0 || !S_ISDIR(st.st_mode)) continue;
-        memcpy(out->name[out->n++], d->d_name, n + 1);
+        if (out->n == MAX_ENTRIES) out->more = true;
+        else memcpy(out->name[out->n++], d->d_name, n + 1);
     }
     closedir(dir);
     qsort(out->name, out->n, sizeof out->name[0], by_length_then_text);
@@ -185,7 +187,8 @@ static void fill_zone(struct jb_tree *t, size_t i)
 // Adds zone `name` below `parent` (-1: below its control type), then what is nested in it.
 static void add_zone(struct jb_tree *t, const char *control_type, const char *name, int parent)
 {
-    if (t->n == JB_TREE_MAX_ZONES) return;
+    t->too_many |= t->n == JB_TREE_MAX_ZONES;
+    if (t->too_many) return;
     size_t i = t->n++;
     struct jb_tree_zone *z = &t->zone[i];
     memset(z, 0, sizeof *z);
@@ -202,6 +205,7 @@ static void add_zone(struct jb_tree *t, const char *control_type, const char *na
     struct entries below;
     int fd = open_below(t, z->path, "", O_DIRECTORY);
     if (fd < 0 || list(fd, name, &below) != 0) return;
+    t->too_many |= below.more;
     for (size_t k = 0; k < below.n; k++) add_zone(t, control_type, below.name[k], (int)i);
 }
 
@@ -218,10 +222,16 @@ int jb_tree_open(struct jb_tree *t, const char *root, int *errnum, struct jb_err
     else t->sysfs = jb_fd_in_sysfs(fd);
     if (*errnum == 0) *errnum = list(fd, "", &types);
     if (*errnum) return jb_fail_errno(err, JB_E_UNAVAILABLE, *errnum, "%s", t->root);
+    t->too_many = types.more;
     for (size_t i = 0; i < types.n; i++) {
         fd = open_below(t, types.name[i], "", O_DIRECTORY);
         if (fd < 0 || list(fd, types.name[i], &zones) != 0) continue;
+        t->too_many |= zones.more;
         for (size_t k = 0; k < zones.n; k++) add_zone(t, types.name[i], zones.name[k], -1);
+    }
+    if (t->too_many) { // a sum of some of them would be no sum
+        jb_tree_close(t);
+        return jb_fail(err, JB_E_RANGE, "%.100s holds more than %d zones", t->root, JB_TREE_MAX_ZONES);
     }
     if (t->n == 0) return jb_fail(err, JB_E_UNAVAILABLE, "%s: no power zone", t->root);
     fall_back_to_power(t);

@@ -24,6 +24,7 @@ struct jb_tree_zone {
 struct jb_tree {
     char root[128];
     bool system_root, sysfs;             // sysfs: every counter lies in a sysfs
+    bool too_many;                       // zones, so that some are missing
     bool power;                          // no zone has a counter of energy, some show power
     struct jb_tree_zone zone[JB_TREE_MAX_ZONES];
     struct jb_cover_zone cover[JB_TREE_MAX_ZONES];
@@ -31,7 +32,7 @@ struct jb_tree {
 };
 
 // Finds the zones below the root (NULL: the system's) and opens their counters. Failures to read a counter are kept in the zone.
-// UNAVAILABLE: no root, or no zone (errnum says why the root could not be read, 0 otherwise).
+// RANGE: more zones than there is room for. UNAVAILABLE: no root, or no zone (errnum says why the root could not be read, 0 otherwise).
 int jb_tree_open(struct jb_tree *t, const char *root, int *errnum, struct jb_err *err);
 void jb_tree_close(struct jb_tree *t);
 // ROOT/zone/energy_uj, or power_uw of a zone that has only this

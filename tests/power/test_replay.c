@@ -596,7 +596,7 @@ static void random_trace(struct jb_rng *rng, struct jb_str *b)
             continue;
         }
         jb_str_addf(b, "# channel %zu kind=%s control_type=\"%s\" name=\"%s\" parent=%d unit=%.17g", i, power ? "power" : "energy", jb_rng_below(rng, 2) ? "intel-rapl" : "x",
-                    jb_rng_below(rng, 2) ? "package-0" : "dram", (int)jb_rng_below(rng, i + 1) - 1, power ? 1e-6 : exp(-10 + 20 * jb_rng_unit(rng)));
+                    jb_rng_below(rng, 2) ? "package-0" : "dram", (int)jb_rng_below(rng, i + 1) - 1, power ? 1e-8 : exp(-10 + 20 * jb_rng_unit(rng)));
         if (jb_rng_below(rng, 8)) jb_str_add(b, " has_counter");
         if (jb_rng_below(rng, 2)) jb_str_addf(b, " range=%" PRIu64, jb_rng_u64(rng) >> jb_rng_below(rng, 64));
         if (jb_rng_below(rng, 2)) jb_str_addf(b, " update_ns=%" PRIu64, jb_rng_below(rng, 3600000000001u) >> jb_rng_below(rng, 30));

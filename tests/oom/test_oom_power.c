@@ -10,10 +10,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/cputime.h"
 #include "power/source.h"
 #include "tests/oom/countdown.h"
 
-static char root[64], trace[96], external[96];
+static char root[64], trace[96], recorded[96], external[96];
 
 static int open_meter(void *user)
 {
@@ -26,6 +27,27 @@ static int open_meter(void *user)
     (void)jb_meter_end(m, &w);
     jb_meter_close(m);
     return JB_OK;
+}
+
+// A recording that lost a reading does not end well.
+static int recording(void *user)
+{
+    struct jb_power_opts o = {.source = user, .root = root, .trace = trace, .record = recorded, .no_sampler = true};
+    struct jb_meter *m = NULL;
+    int rc = jb_meter_open(&m, &o, NULL);
+    if (rc) return rc;
+    for (int i = 0; i < 100; i++) jb_meter_poll(m);
+    rc = jb_meter_record_end(m, NULL);
+    jb_meter_close(m);
+    return rc;
+}
+
+static int cpu_time(void *user)
+{
+    (void)user;
+    struct jb_cputime t;
+    jb_cputime_now(&t);
+    return t.known ? JB_OK : JB_E_NOMEM;
 }
 
 static int probe(void *user)
@@ -42,6 +64,9 @@ static void countdowns(void **state)
     (void)state;
     const char *const sources[] = {"auto", "powercap", "hwmon", "battery", "external", "replay", "none"};
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) oom_countdown(sources[i], open_meter, (void *)(uintptr_t)sources[i]);
+    oom_countdown("record powercap", recording, "powercap");
+    oom_countdown("record replay", recording, "replay");
+    oom_countdown("cpu time", cpu_time, NULL);
     oom_countdown("probe powercap", probe, "powercap");
     oom_countdown("probe replay", probe, "replay");
     oom_countdown("probe hwmon", probe, "hwmon");
@@ -70,7 +95,7 @@ static void dir(const char *path)
 #define HWMON "class/hwmon/hwmon0"
 #define BATTERY "class/power_supply/BAT0"
 static const char *const files[] = {ZONE "/name", ZONE "/energy_uj", ZONE "/max_energy_range_uj", "trace.csv", HWMON "/name", HWMON "/energy1_input", BATTERY "/type", BATTERY "/status",
-                                    BATTERY "/energy_now", "meter.csv"};
+                                    BATTERY "/energy_now", "meter.csv", "recorded.csv"};
 #define N_FILES (sizeof files / sizeof files[0])
 static const char *const dirs[] = {"intel-rapl", ZONE, "class", "class/hwmon", HWMON, "class/power_supply", BATTERY};
 #define N_DIRS (sizeof dirs / sizeof dirs[0])
@@ -104,6 +129,7 @@ static int setup(void **state)
     put(files[8], "42000000\n");
     put(files[9], "timestamp_ns,joules\n");
     snprintf(trace, sizeof trace, "%s/trace.csv", root);
+    snprintf(recorded, sizeof recorded, "%s/recorded.csv", root);
     snprintf(external, sizeof external, "%s/meter.csv", root);
     return record();
 }

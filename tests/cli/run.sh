@@ -3,6 +3,7 @@
 #   run.sh [PROGRAM]
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+source_tree=$PWD
 program=$(realpath "${1:-build/joulebench}")
 scratch=$(mktemp -d)
 mounted=
@@ -102,6 +103,8 @@ status=$?
 check "closed output ends with 4" [ $status -eq 4 ]
 "$program" list 2>err | head -n 1 >/dev/null
 check "a reader that leaves is no crash" [ ! -s err ]
+
+. "$source_tree/tests/cli/power.sh"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

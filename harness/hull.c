@@ -1,7 +1,6 @@
 // Adaptive cells against the hull of static networks and of the network's own exits, at equal accuracy, with paired-bootstrap intervals: the same
 // resampled samples (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals).
 #include "harness/build.h"
-#include "harness/limit_axis.h"
 
 #include "base/rng.h"
 #include "base/stats.h"

@@ -20,8 +20,6 @@ struct jb_limit_axis {
     struct jb_window window;
 };
 
-bool jb_same_limit(double a, double b) { return (isnan(a) && isnan(b)) || a == b; }
-
 static uint64_t now_ns(const struct jb_ctx *c) { return c->o->clock.now_ns(c->o->clock.self); }
 
 static bool any_limit(const struct jb_ctx *c)

@@ -20,7 +20,5 @@ int jb_limit_axis_set(struct jb_ctx *c, double watts, struct jb_err *err);
 void jb_limit_axis_watch(struct jb_ctx *c);
 // At the end of a group. False, with the reason: over a window longer than the constraint's, a zone certainly drew more than its limit and 5 %. True also when nothing was observed.
 bool jb_limit_axis_kept(struct jb_ctx *c, char *reason, size_t room);
-// Both NAN, or the same.
-bool jb_same_limit(double a, double b);
 
 #endif

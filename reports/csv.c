@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char COLUMNS[] =
-    "run,id,key,label,role,workload,model,precision,policy,policy_params,threshold,thresholds,threshold_source,target_loss,calibration_id,threads,streams,"
+    "run,id,key,label,role,workload,model,precision,policy,policy_params,threshold,thresholds,threshold_source,target_loss,calibration_id,threads,streams,power_limit_w,"
     "scenario,unit,status,reason,accuracy,accuracy_lower,accuracy_upper,accuracy_n,accuracy_loss,latency_p50_ns,latency_p90_ns,latency_p99_ns,"
     "latency_mean_ns,latency_mean_lower_ns,latency_mean_upper_ns,latency_n,latency_blocks,throughput_per_s,macs_mean,macs_by_precision,bytes_mean,"
     "exit_counts,regret_macs,overthinking_wasteful,overthinking_destructive,model_bytes,session_bytes,peak_rss_bytes,load_ns,energy_class,energy_source,"
@@ -73,6 +73,7 @@ static void setting(struct jb_str *b, const struct jb_result_cell *c)
     text(b, c->calibration_id);
     count(b, c->threads);
     count(b, c->streams);
+    num(b, c->power_limit_w);
     text(b, c->scenario);
     text(b, c->unit);
     text(b, jb_cell_status_name(c->status));

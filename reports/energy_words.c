@@ -10,7 +10,7 @@ static bool same(const char *a, const char *b) { return strcmp(jb_text(a, ""), j
 static bool comparable(const struct jb_result_cell *c, const struct jb_result_cell *like)
 {
     return c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && same(c->workload, like->workload) && same(c->scenario, like->scenario) && same(c->unit, like->unit) &&
-        c->threads == like->threads && c->streams == like->streams;
+        c->threads == like->threads && c->streams == like->streams && jb_same_limit(c->power_limit_w, like->power_limit_w);
 }
 
 static bool has(const struct jb_result_cell *c, const struct jb_result_cell *like) { return comparable(c, like) && jb_cell_has_energy(c) && isfinite(c->energy.per_correct_uj); }
@@ -83,10 +83,11 @@ bool jb_energy_answer(const struct jb_result *r, const struct jb_result_cell *li
     }
     if (at == JB_NO_CELL || n < 2) // one setting alone is no choice
         return false;
-    char percent[24];
+    char percent[24], limit[24];
     size_t good = fewest(r, like, best - JB_ANSWER_WITHIN);
     jb_fmt_percent(percent, best);
-    jb_str_addf(s, "%s, %s: the fewest joules per correct answer takes ", jb_text(like->workload, "?"), jb_text(like->scenario, "?"));
+    jb_fmt_limit(limit, like->power_limit_w);
+    jb_str_addf(s, "%s, %s%s: the fewest joules per correct answer takes ", jb_text(like->workload, "?"), jb_text(like->scenario, "?"), limit);
     add_cell(s, &r->cells[at]);
     against_full(s, r, &r->cells[at]);
     add_rivals(s, rivals(r, like, at, -1));

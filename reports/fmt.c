@@ -45,6 +45,13 @@ void jb_fmt_percent(char out[24], double share)
         snprintf(out, 24, "n/a");
 }
 
+void jb_fmt_limit(char out[24], double limit_w)
+{
+    out[0] = '\0';
+    if (isfinite(limit_w))
+        snprintf(out, 24, ", %.6g W", limit_w);
+}
+
 void jb_fmt_uj(char out[24], double uj)
 {
     static const char *const UNITS[] = {"nJ", "uJ", "mJ", "J", "kJ"};

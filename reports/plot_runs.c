@@ -13,7 +13,8 @@ static const struct jb_group *match(const struct jb_view *v, const struct jb_gro
 {
     for (size_t i = 0; i < v->n_groups; i++) {
         const struct jb_group *g = &v->groups[i];
-        if (strcmp(g->workload, like->workload) == 0 && strcmp(g->scenario, like->scenario) == 0 && g->threads == like->threads && g->streams == like->streams)
+        if (strcmp(g->workload, like->workload) == 0 && strcmp(g->scenario, like->scenario) == 0 && g->threads == like->threads && g->streams == like->streams &&
+            jb_same_limit(g->power_limit_w, like->power_limit_w))
             return g;
     }
     return NULL;

@@ -31,6 +31,7 @@ bool jb_energy_answer(const struct jb_result *r, const struct jb_result_cell *li
 void jb_fmt_ns(char out[24], double ns);
 void jb_fmt_count(char out[24], double n);
 void jb_fmt_percent(char out[24], double share);
+void jb_fmt_limit(char out[24], double limit_w); // ", 15 W", behind what a group of cells is called; "" for NAN
 void jb_fmt_uj(char out[24], double uj);
 void jb_fmt_bytes(char out[24], double bytes);
 

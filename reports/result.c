@@ -116,6 +116,8 @@ void *jb_result_array(struct jb_result *r, size_t n, size_t element_bytes)
     return arena_take(r->arena, n * element_bytes);
 }
 
+bool jb_same_limit(double a_w, double b_w) { return (isnan(a_w) && isnan(b_w)) || a_w == b_w; }
+
 void jb_result_cell_init(struct jb_result_cell *c)
 {
     memset(c, 0, sizeof *c);

@@ -134,6 +134,7 @@ void jb_result_close(struct jb_result *r);
 const char *jb_result_str(struct jb_result *r, const char *text);
 __attribute__((format(printf, 2, 3))) const char *jb_result_strf(struct jb_result *r, const char *format, ...);
 void *jb_result_array(struct jb_result *r, size_t n, size_t element_bytes);
+bool jb_same_limit(double a_w, double b_w); // of two cells: both NAN, or the same
 // Sets every number to NAN and every count to 0, class none with reason "not measured".
 void jb_result_cell_init(struct jb_result_cell *c);
 

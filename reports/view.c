@@ -56,12 +56,13 @@ static struct jb_group *group_of(struct jb_view *v, const struct jb_result_cell 
 {
     for (size_t i = 0; i < v->n_groups; i++) {
         struct jb_group *g = &v->groups[i];
-        if (same(g->workload, c->workload) && same(g->scenario, c->scenario) && same(g->unit, c->unit) && g->threads == c->threads && g->streams == c->streams)
+        if (same(g->workload, c->workload) && same(g->scenario, c->scenario) && same(g->unit, c->unit) && g->threads == c->threads && g->streams == c->streams &&
+            jb_same_limit(g->power_limit_w, c->power_limit_w))
             return g;
     }
     struct jb_group *g = &v->groups[v->n_groups++];
     *g = (struct jb_group){.workload = jb_text(c->workload, ""), .scenario = jb_text(c->scenario, ""), .unit = jb_text(c->unit, "query"),
-        .threads = c->threads, .streams = c->streams, .cost = JB_COST_MACS, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL, .joules = JB_NO_CELL};
+        .threads = c->threads, .streams = c->streams, .power_limit_w = c->power_limit_w, .cost = JB_COST_MACS, .best = JB_NO_CELL, .answer = JB_NO_CELL, .full = JB_NO_CELL, .joules = JB_NO_CELL};
     for (size_t i = 0; i < v->r->n_notes; i++)
         if (same(v->r->notes[i].name, c->workload))
             g->note = v->r->notes[i].value;
@@ -78,6 +79,9 @@ static void label_group(struct jb_group *g)
         jb_str_addf(&b, ", %u threads", g->threads);
     if (g->streams > 1)
         jb_str_addf(&b, ", %u streams", g->streams);
+    char limit[24];
+    jb_fmt_limit(limit, g->power_limit_w);
+    jb_str_add(&b, limit);
     size_t n = strlen(jb_str_get(&b));
     if (n >= sizeof g->label) // cut where a UTF-8 sequence starts
         for (n = sizeof g->label - 1; n && ((unsigned char)b.s[n] & 0xC0) == 0x80; n--)

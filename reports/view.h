@@ -13,10 +13,11 @@
 
 enum jb_cost { JB_COST_MEAN, JB_COST_P99, JB_COST_MACS, JB_COST_ENERGY, JB_COST_MODELLED, JB_COST_COUNT };
 
-// Cells that may be compared: one workload, scenario, number of threads and streams.
+// Cells that may be compared: one workload, scenario, number of threads and streams, power limit.
 struct jb_group {
     const char *workload, *scenario, *unit, *note; // note: what the result says about this workload ("own split"), or NULL
     uint32_t threads, streams;
+    double power_limit_w;       // NAN: not an axis
     size_t *cells, n;           // indices in table order: front by rising latency, other valid ones by falling accuracy, the rest
     size_t n_front, n_usable;   // of these, from the start
     size_t best, answer, full;  // most accurate; cheapest within JB_ANSWER_WITHIN; final exit of the answer's model at its precision; or JB_NO_CELL
@@ -24,7 +25,7 @@ struct jb_group {
     const char *energy_class;   // "measured", "replayed", ... of all its figures; "of several classes"; NULL: it has none
     enum jb_cost cost;          // what ranks them: mean latency, or MACs where no cell has a latency (an accuracy pass alone)
     char short_note[64];        // the note up to its first ':' or ';', sanitised; "" without one
-    char label[160];            // "fashion, single-stream" and threads or streams where they are not 1; sanitised to one line
+    char label[160];            // "fashion, single-stream" and threads or streams where they are not 1, the power limit where it is an axis; sanitised to one line
 };
 
 struct jb_view_cell {

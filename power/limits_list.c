@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct walk {
     struct zone zone[MAX_ZONES];
     struct jb_cover_zone cover[MAX_ZONES]; // for the labels alone
     size_t n;
+    bool no_memory;
 };
 
 struct names { char name[MAX_ENTRIES][32]; size_t n; };
@@ -111,6 +113,7 @@ static void add_zone(struct walk *w, const char *control_type, const char *name,
     if (read_text(w->root, z->path, "name", c->name, sizeof c->name) != 0) snprintf(c->name, sizeof c->name, "%.63s", name);
     z->enabled = read_u64(w->root, z->path, "enabled", &enabled) != 0 || enabled != 0;
     struct names *below = depth < MAX_DEPTH ? malloc(sizeof *below) : NULL;
+    w->no_memory |= depth < MAX_DEPTH && !below;
     if (below && list(w, z->path, name, below) == 0)
         for (size_t k = 0; k < below->n; k++) add_zone(w, control_type, below->name[k], (int)i, depth + 1);
     free(below);
@@ -118,20 +121,17 @@ static void add_zone(struct walk *w, const char *control_type, const char *name,
 
 int jb_limits_root(const char *root, char *out, size_t room, struct jb_err *err)
 {
-    char given[400], *real = NULL;
+    char given[400], real[PATH_MAX];
     int n = snprintf(given, sizeof given, "%s/class/powercap", root ? root : "/sys");
     if (n < 0 || (size_t)n >= sizeof given) return jb_fail(err, JB_E_RANGE, "power root \"%.60s...\" is too long", root);
     if (root && access(given, F_OK) != 0) snprintf(given, sizeof given, "%s", root);
-    real = realpath(given, NULL);
-    if (!real) {
+    if (!realpath(given, real)) {
         int e = errno;
-        if (e == ENOMEM) return jb_fail(err, JB_E_NOMEM, "power root");
         return jb_fail_errno(err, JB_E_UNAVAILABLE, e, "%s (no power capping: on bare metal `modprobe intel_rapl_msr`; in a virtual machine or container there is mostly none)", given);
     }
-    int rc = strlen(real) < room ? JB_OK : jb_fail(err, JB_E_RANGE, "power root \"%.60s...\" is longer than %zu bytes", real, room - 1);
-    if (rc == JB_OK) memcpy(out, real, strlen(real) + 1);
-    free(real);
-    return rc;
+    if (strlen(real) >= room) return jb_fail(err, JB_E_RANGE, "power root \"%.60s...\" is longer than %zu bytes", real, room - 1);
+    memcpy(out, real, strlen(real) + 1);
+    return JB_OK;
 }
 
 static int walk_tree(struct walk *w, const char *root, struct jb_err *err)
@@ -145,6 +145,7 @@ static int walk_tree(struct walk *w, const char *root, struct jb_err *err)
         if (list(w, types.name[i], types.name[i], &zones) != 0) continue;
         for (size_t k = 0; k < zones.n; k++) add_zone(w, types.name[i], zones.name[k], -1, 1);
     }
+    if (w->no_memory) return jb_fail(err, JB_E_NOMEM, "power zones");
     if (w->n == 0) return jb_fail(err, JB_E_UNAVAILABLE, "%s: no power zone", w->root);
     jb_cover_choose(w->cover, w->n);
     return JB_OK;

@@ -76,7 +76,11 @@ static void spin(struct jb_meter *m, enum wait what, int mark)
     }
 }
 
-static bool is_slow(const struct jb_leg *leg, size_t i) { return leg->source.channel[i].zone.summed && !is_fast(leg, i); }
+// Of a stream all that ever came: what is not summed comes in the same round, a moment behind.
+static bool is_slow(const struct jb_leg *leg, size_t i)
+{
+    return (leg->source.channel[i].zone.summed || (leg->source.stream && leg->track[i].known)) && !is_fast(leg, i);
+}
 
 static uint64_t settle_ns(const struct jb_leg *leg, size_t i)
 {

@@ -515,7 +515,8 @@ static void describe(struct external *x, bool old, struct jb_source *out)
     snprintf(x->channel.path, sizeof x->channel.path, "%s", x->path);
     jb_cover_choose(&x->channel.zone, 1);
     *out = (struct jb_source){.cls = old ? JB_ENERGY_REPLAYED : x->joules ? JB_ENERGY_MEASURED : JB_ENERGY_INTEGRATED, .channel = &x->channel, .n = 1, .stream = true};
-    out->sampler_period_ns = !period ? 100000000u : used / 2 < 10000000u ? 10000000u : used / 2 > 500000000u ? 500000000u : used / 2;
+    // Nothing is lost by reading seldom, as long as a FIFO (64 KiB) does not fill; and the clocks want to be looked at.
+    out->sampler_period_ns = !period ? 100000000u : 16 * used < 100000000u ? 100000000u : 16 * used > 500000000u ? 500000000u : 16 * used;
     out->settle_most_ns = used / 2 * 3 + LATENCY_NS < SETTLE_MOST_NS ? used / 2 * 3 + LATENCY_NS : SETTLE_MOST_NS;
     snprintf(out->name, sizeof out->name, "%s", jb_source_external.name);
     snprintf(out->root, sizeof out->root, "%.127s", x->path);

@@ -156,7 +156,7 @@ static void a_file_is_followed(void **state)
     assert_int_equal(r.source.cls, JB_ENERGY_INTEGRATED);
     assert_int_equal(r.source.channel[0].kind, JB_CHANNEL_POWER);
     assert_int_equal(r.source.channel[0].update_ns, 100 * MS);
-    assert_int_equal(r.source.sampler_period_ns, 50 * MS);
+    assert_int_equal(r.source.sampler_period_ns, 500 * MS);
     assert_int_equal(r.source.settle_most_ns, 650 * MS);
     assert_true(r.source.stream);
     assert_string_equal(r.source.channel[0].zone.label, "meter");

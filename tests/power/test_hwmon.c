@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "power/hwmon.h"
+#include "power/trace.h"
 
 #define MS 1000000u
 
@@ -14,6 +15,7 @@ struct rig {
     struct jb_power_opts opts;
     struct jb_source source;
     void *impl;
+    struct jb_meter *meter;
 };
 
 static void rig_tree(struct rig *r)
@@ -35,6 +37,7 @@ static void rig_close(struct rig *r)
 {
     if (r->impl) jb_source_hwmon.close(r->impl);
     r->impl = NULL;
+    jb_meter_close(r->meter);
     unit_tree_close(&r->tree);
 }
 
@@ -482,6 +485,139 @@ static void denied_says_how_to_unlock(void **state)
     rig_close(&r);
 }
 
+// ---- through the meter ----
+
+static void rig_meter(struct rig *r)
+{
+    struct jb_err err = {0};
+    if (jb_meter_open(&r->meter, &r->opts, &err) != 0) fail_msg("open: %s", err.detail);
+    assert_string_equal(jb_meter_source(r->meter), "hwmon");
+}
+
+// 5 V at a current that rises by 10 mA every 20 ms, read as often; *drawn_uj is what was drawn, the value holding until the next.
+static void rise(struct rig *r, unsigned steps, unsigned *ma, double *drawn_uj)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        char text[32];
+        r->clock.t_ns += 20 * MS;
+        *drawn_uj += 5.0 * *ma * 20;
+        *ma += 10;
+        snprintf(text, sizeof text, "%u\n", *ma);
+        put(r, "hwmon1", "curr1_input", text);
+        jb_meter_poll(r->meter);
+    }
+}
+
+static void power_is_integrated(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_tree(&r);
+    put(&r, "hwmon1", "name", "ina3221\n");
+    put(&r, "hwmon1", "update_interval", "20\n");
+    put_rail(&r, "hwmon1", 1, "VDD_IN\n", "5000\n", "100\n");
+    put_rail(&r, "hwmon1", 2, "VDD_SOC\n", "5000\n", "40\n");
+    r.clock.step_ns = 10;
+    rig_meter(&r);
+    unsigned ma = 100;
+    double drawn = 0, at_start;
+    rise(&r, 10, &ma, &drawn);
+    struct jb_window w;
+    assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+    at_start = drawn;
+    rise(&r, 100, &ma, &drawn);
+    struct jb_joules parts[2], j = jb_meter_end_parts(r.meter, &w, parts, 2);
+    if (!jb_joules_have(&j)) fail_msg("%s", j.reason);
+    double truth = drawn - at_start;
+    assert_int_equal(j.cls, JB_ENERGY_REPLAYED);
+    assert_string_equal(j.domains, "VDD_IN");
+    if (j.lower_uj > truth || truth > j.upper_uj) fail_msg("%g not in %g .. %g", truth, j.lower_uj, j.upper_uj);
+    assert_true(j.upper_uj - j.lower_uj < 0.05 * truth);
+    assert_true(jb_joules_have(&parts[1]));
+    assert_float_equal(parts[1].uj, 0.2 * 2e6, 1e3); // the other rail, by itself
+    // A gap in the readings: bounds widen to 0 and the ceiling, they do not lie.
+    assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+    r.clock.t_ns += 2000 * MS;
+    j = jb_meter_end(r.meter, &w);
+    assert_true(!jb_joules_have(&j) || j.upper_uj - j.lower_uj > 1e6);
+    // A rail that fails spoils the window.
+    assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+    rise(&r, 3, &ma, &drawn);
+    put(&r, "hwmon1", "in1_input", "junk\n");
+    rise(&r, 1, &ma, &drawn);
+    put(&r, "hwmon1", "in1_input", "5000\n");
+    rise(&r, 3, &ma, &drawn);
+    j = jb_meter_end(r.meter, &w);
+    assert_false(jb_joules_have(&j));
+    assert_non_null(strstr(j.reason, "VDD_IN: not a number"));
+    rig_close(&r);
+}
+
+static void counters_give_windows(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_tree(&r);
+    put(&r, "hwmon0", "name", "ltc2947\n");
+    put(&r, "hwmon0", "update_interval", "100\n");
+    put(&r, "hwmon0", "energy1_input", "5000000\n");
+    r.clock.step_ns = 10;
+    rig_meter(&r);
+    uint64_t uj = 5000000;
+    struct jb_window w;
+    jb_meter_poll(r.meter);
+    assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+    for (int i = 0; i < 50; i++) { // 12 W
+        char text[32];
+        r.clock.t_ns += 100 * MS;
+        uj += 1200000;
+        snprintf(text, sizeof text, "%llu\n", (unsigned long long)uj);
+        put(&r, "hwmon0", "energy1_input", text);
+        jb_meter_poll(r.meter);
+    }
+    struct jb_joules j = jb_meter_end(r.meter, &w);
+    if (!jb_joules_have(&j)) fail_msg("%s", j.reason);
+    assert_int_equal(j.cls, JB_ENERGY_REPLAYED);
+    assert_true(j.lower_uj <= 60e6 && 60e6 <= j.upper_uj);
+    assert_float_equal(j.uj, 60e6, 1.3e6);
+    // Reset of the chip: not a negative figure, none.
+    assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+    put(&r, "hwmon0", "energy1_input", "7\n");
+    r.clock.t_ns += 100 * MS;
+    jb_meter_poll(r.meter);
+    r.clock.t_ns += 100 * MS;
+    j = jb_meter_end(r.meter, &w);
+    assert_false(jb_joules_have(&j));
+    assert_non_null(strstr(j.reason, "ran backwards or was reset"));
+    rig_close(&r);
+}
+
+// What is recorded reads the same: pairs of numbers, too.
+static void recorded_readings_read_the_same(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_tree(&r);
+    orin_nano(&r);
+    char path[256];
+    unit_path(&r.tree, "trace.csv", path);
+    r.opts.record = path;
+    rig_meter(&r);
+    for (int i = 0; i < 5; i++) jb_meter_poll(r.meter);
+    assert_int_equal(jb_meter_record_end(r.meter, NULL), 0);
+    struct jb_trace *t;
+    struct jb_err err = {0};
+    if (jb_trace_read(&t, path, &err) != 0) fail_msg("%s", err.detail);
+    assert_int_equal(t->n, 3);
+    assert_true(jb_trace_count(t, 0) >= 5);
+    struct jb_reading x;
+    jb_trace_reading(t, 0, 1, &x);
+    assert_string_equal(x.text, "5040 1200");
+    assert_float_equal(x.watts, 6.048, 1e-12);
+    jb_trace_close(t);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +635,9 @@ int main(void)
         cmocka_unit_test(hostile_names_are_made_safe),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(denied_says_how_to_unlock),
+        cmocka_unit_test(power_is_integrated),
+        cmocka_unit_test(counters_give_windows),
+        cmocka_unit_test(recorded_readings_read_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,29 +9,45 @@ bool jb_energy_counts(enum jb_energy_class c) { return c == JB_ENERGY_MEASURED |
 
 static double half_of(const struct jb_block_fact *b) { return (b->upper_uj - b->lower_uj) / 2; }
 
+static bool usable(const struct jb_block_fact *b) { return jb_energy_counts(b->energy_cls) && b->window_ns && b->uj > 0; }
+
+// What grows with the window, in microjoules a nanosecond. Half-widths also scatter (an update that came late): the least slope over two long windows or more
+// is believed, measured from the widest of the short ones, so that scatter alone never passes for growth.
+static double growth(const struct jb_block_fact *blocks, uint32_t n, double shortest_ns)
+{
+    double base = 0, base_ns = 0, least = INFINITY;
+    uint32_t longer = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (usable(&blocks[i]) && (double)blocks[i].window_ns <= TOLD_APART * shortest_ns && half_of(&blocks[i]) >= base) {
+            base = half_of(&blocks[i]);
+            base_ns = (double)blocks[i].window_ns;
+        }
+    for (uint32_t i = 0; i < n; i++) {
+        if (!usable(&blocks[i]) || (double)blocks[i].window_ns <= TOLD_APART * shortest_ns) continue;
+        longer++;
+        least = fmin(least, (half_of(&blocks[i]) - base) / ((double)blocks[i].window_ns - base_ns));
+    }
+    return longer >= 2 && least > 0 ? least : 0;
+}
+
 void jb_extension_of(const struct jb_block_fact *blocks, uint32_t n, uint32_t left, double target, struct jb_extension *out)
 {
-    const struct jb_block_fact *shortest = NULL, *longest = NULL;
-    double energy = 0, half = 0, window = 0, count = 0, rest = left ? left : 1;
+    double energy = 0, half = 0, window = 0, count = 0, shortest_ns = INFINITY, rest = left ? left : 1;
     for (uint32_t i = 0; i < n; i++) {
         const struct jb_block_fact *b = &blocks[i];
-        if (!jb_energy_counts(b->energy_cls) || !b->window_ns || !(b->uj > 0)) continue;
+        if (!usable(b)) continue;
         energy += b->uj;
         half += half_of(b);
         window += (double)b->window_ns;
         count++;
-        if (!shortest || b->window_ns < shortest->window_ns) shortest = b;
-        if (!longest || b->window_ns > longest->window_ns) longest = b;
+        shortest_ns = fmin(shortest_ns, (double)b->window_ns);
     }
     *out = (struct jb_extension){ .known = count > 0, .half_width = NAN, .wanted_ns = NAN };
     if (!out->known) return;
     out->half_width = half / energy;
     out->reached = out->half_width <= target;
     if (out->reached) return;
-    double grows = 0;
-    if ((double)longest->window_ns > TOLD_APART * (double)shortest->window_ns)
-        grows = fmax(0, (half_of(longest) - half_of(shortest)) / (double)(longest->window_ns - shortest->window_ns));
-    double edges = fmax(0, (half - grows * window) / count), power = energy / window, gain = target * power - grows;
+    double grows = growth(blocks, n, shortest_ns), edges = fmax(0, (half - grows * window) / count), gain = target * energy / window - grows;
     if (!(gain > 0)) {
         out->unreachable = true;
         return;

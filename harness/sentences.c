@@ -115,13 +115,14 @@ static int answer(struct list *l, const struct jb_result_cell *like)
 {
     const struct jb_result *r = l->b->r;
     double best;
-    char text[24];
+    char text[24], limit[24];
     size_t at = cheapest_within(r, like, &best);
     if (at == SIZE_MAX) return 0;
     const struct jb_result_cell *c = &r->cells[at];
     struct jb_str s = { 0 };
     jb_fmt_percent(text, best);
-    jb_str_addf(&s, "%s, %s: the cheapest setting within 0.5 points of the best accuracy (%s) is ", c->workload, c->scenario, text);
+    jb_fmt_limit(limit, c->power_limit_w);
+    jb_str_addf(&s, "%s, %s%s: the cheapest setting within 0.5 points of the best accuracy (%s) is ", c->workload, c->scenario, limit, text);
     add_setting(&s, c);
     jb_str_add(&s, ".");
     if (c->role && !strcmp(c->role, "adaptive")) {
@@ -162,8 +163,10 @@ static int hull_words(struct list *l, const struct jb_result_cell *like, const c
     }
     if (!n) return 0;
     struct jb_str s = { 0 };
-    jb_str_addf(&s, "%s, %s: of %zu adaptive settings, %zu surely need %s than the hull of static networks and fixed exits at equal accuracy, %zu surely more.", like->workload,
-                like->scenario, n, surely, what, surely_not);
+    char limit[24];
+    jb_fmt_limit(limit, like->power_limit_w);
+    jb_str_addf(&s, "%s, %s%s: of %zu adaptive settings, %zu surely need %s than the hull of static networks and fixed exits at equal accuracy, %zu surely more.", like->workload,
+                like->scenario, limit, n, surely, what, surely_not);
     if (best) {
         jb_str_addf(&s, " With at most 0.5 points lost, the best is %s: ", at->label);
         add_ratio(&s, best, what, "");
@@ -283,12 +286,12 @@ static void add_widths(struct jb_str *s, const struct jb_result *r)
         drift += e->drift_windows > 0;
         contaminated += r->cells[i].others.contaminated > 0;
     }
-    jb_str_addf(s, " The bounds of gross are at most %.2g %% of the figure to each side", most * 100);
-    if (isfinite(target)) jb_str_addf(s, "; %zu of %zu cells reached the target of %.2g %%", reached, n, target * 100);
+    jb_str_addf(s, " The bounds of gross are at most %.*f %% of the figure to each side", most < 0.1 ? 2 : 0, most * 100);
+    if (isfinite(target)) jb_str_addf(s, "; %zu of %zu settings reached the target of %.2g %%", reached, n, target * 100);
     jb_str_add(s, ".");
-    if (failed) jb_str_addf(s, " In %zu cells windows failed.", failed);
-    if (drift) jb_str_addf(s, " In %zu cells idle power drifted beyond its bounds.", drift);
-    if (contaminated) jb_str_addf(s, " In %zu cells other processes ran beside blocks that were kept (contaminated).", contaminated);
+    if (failed) jb_str_addf(s, " Windows failed in %zu of them.", failed);
+    if (drift) jb_str_addf(s, " Idle power drifted beyond its bounds in %zu.", drift);
+    if (contaminated) jb_str_addf(s, " Other processes ran beside blocks that were kept (contaminated) in %zu.", contaminated);
 }
 
 static int energy_words(struct list *l)

@@ -361,6 +361,32 @@ static void plays_as_time_goes_by(void **state)
     rig_close(&r);
 }
 
+// Channels are read one behind the other: those that are not summed come last, and have figures too.
+static void every_channel_has_its_figure(void **state)
+{
+    (void)state;
+    static const unsigned watts[4] = {10, 1, 7, 13};
+    struct rig r;
+    struct jb_joules parts[4];
+    struct jb_str b = {0};
+    for (uint64_t round = 0; round <= 20; round++)
+        for (uint64_t c = 0; c < 4; c++) {
+            uint64_t t_ns = S + round * 100 * MS + c * 3000;
+            jb_str_addf(&b, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", t_ns, t_ns + 2000, c, round * watts[c] * 100000);
+        }
+    rig_open(&r, jb_str_get(&b));
+    jb_str_free(&b);
+    for (unsigned from_ms = 50; from_ms <= 1250; from_ms += 600) {
+        r.clock.t_ns = 5 * (uint64_t)S + from_ms * MS;
+        assert_int_equal(jb_meter_begin(r.meter, &r.w), 0);
+        r.clock.t_ns += 300 * MS;
+        struct jb_joules j = jb_meter_end_parts(r.meter, &r.w, parts, 4);
+        figure(&j, 3300000, 1400000);
+        for (size_t c = 0; c < 4; c++) figure(&parts[c], 0.3e6 * watts[c], 0.13e6 * watts[c]);
+    }
+    rig_close(&r);
+}
+
 static void wraps_and_missing_readings(void **state)
 {
     (void)state;
@@ -695,7 +721,7 @@ static void relative_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_recording_gives_the_same_joules), cmocka_unit_test(a_replay_recorded_is_the_recording), cmocka_unit_test(plays_as_time_goes_by),
+        cmocka_unit_test(a_recording_gives_the_same_joules), cmocka_unit_test(a_replay_recorded_is_the_recording), cmocka_unit_test(plays_as_time_goes_by), cmocka_unit_test(every_channel_has_its_figure),
         cmocka_unit_test(wraps_and_missing_readings), cmocka_unit_test(late_readings), cmocka_unit_test(denied_and_vanished), cmocka_unit_test(power_channels),
         cmocka_unit_test(a_torn_trace_says_so), cmocka_unit_test(probes), cmocka_unit_test(auto_takes_the_trace), cmocka_unit_test(any_trace_on_the_meter),
         cmocka_unit_test(none_is_never_zero), cmocka_unit_test(relative_model),

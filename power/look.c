@@ -4,6 +4,7 @@
 #include "power/meter_data.h"
 
 #define SEARCH_NS 60000000u    // how long is looked
+#define SEARCH_BUSY_NS 400000000u // on a busy machine, where what was seen so far was disturbed
 #define ENOUGH_EDGES 16        // periods that are enough
 #define MOST_READS 400000      // bound for clocks that stand still
 #define DISTURBED_NS 250000    // between two reads: the search was off the CPU, this period does not count
@@ -13,7 +14,7 @@
 static const char mirror_text[] = "the same counter as another package";
 
 struct look {
-    uint64_t count, edge_ns, longest_ns;
+    uint64_t count, last_ns, edge_ns, longest_ns; // last_ns: end of the read before
     int periods, edges;
     bool bad, disturbed;
 };
@@ -24,12 +25,14 @@ static bool wanted(const struct jb_channel *c)
     return c->kind == JB_CHANNEL_ENERGY && c->zone.has_counter && c->zone.summed && (c->update_ns == 0 || jb_cover_is_package(&c->zone));
 }
 
-static void see(struct look *l, const struct jb_reading *r, bool first, bool held_up)
+static void see(struct look *l, const struct jb_reading *r, bool first)
 {
     if (r->errnum) {
         l->bad |= r->errnum != EAGAIN;
         return;
     }
+    bool held_up = !first && r->end_ns - l->last_ns > DISTURBED_NS;
+    l->last_ns = r->end_ns;
     l->disturbed |= held_up;
     if (first || r->count == l->count) {
         l->count = r->count;
@@ -52,6 +55,14 @@ static bool enough(const struct jb_source *s, const struct look *look)
     return true;
 }
 
+// Something moves, but whenever it did we were held up.
+static bool disturbed(const struct jb_source *s, const struct look *look)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (wanted(&s->channel[i]) && !look[i].bad && look[i].periods < 2 && look[i].edges > 2) return true;
+    return false;
+}
+
 // Packages equal at nearly every look while they move are one counter: AMD parts with several dies show it once a die.
 static void drop_mirrors(struct jb_source *s, const struct look *look, uint32_t (*unequal)[JB_SOURCE_MAX_CHANNELS], uint32_t rounds)
 {
@@ -68,16 +79,14 @@ static void drop_mirrors(struct jb_source *s, const struct look *look, uint32_t 
 static uint32_t watch(struct jb_leg *leg, const struct jb_clock *clock, struct look *look, uint32_t (*unequal)[JB_SOURCE_MAX_CHANNELS])
 {
     struct jb_source *s = &leg->source;
-    uint64_t start = clock->now_ns(clock->self), now = start, last = start;
+    uint64_t start = clock->now_ns(clock->self), now = start;
     uint32_t rounds = 0;
-    for (uint64_t reads = 0; reads < MOST_READS && now - start < SEARCH_NS && (rounds == 0 || !enough(s, look)); rounds++) {
-        bool held_up = now - last > DISTURBED_NS;
-        last = now;
+    for (uint64_t reads = 0; reads < MOST_READS && (now - start < SEARCH_NS || (now - start < SEARCH_BUSY_NS && disturbed(s, look))) && (rounds == 0 || !enough(s, look)); rounds++) {
         for (size_t i = 0; i < s->n; i++) {
             struct jb_reading r;
             if (!wanted(&s->channel[i])) continue;
             (void)leg->ops->read(leg->impl, i, &r);
-            see(&look[i], &r, rounds == 0, held_up);
+            see(&look[i], &r, rounds == 0);
             for (size_t k = 0; k < i; k++) unequal[k][i] += look[k].count != look[i].count;
             reads++;
         }

@@ -2,7 +2,8 @@
 //
 //   advance DIR [options]           DIR: what --power-root is given; made if it is missing
 //     -n SOCKETS       1 (to 16); each has a package with core and dram inside
-//     -w WATTS         of each package, 20; LEAST:MOST: steps between the two, a known function of CLOCK_MONOTONIC
+//     -w WATTS         of package-0, 20; LEAST:MOST: steps between the two, a known function of CLOCK_MONOTONIC. Each further package draws 0.05 of it less
+//     -M               all packages draw the same at every moment: mirrors of one counter
 //     -b WATTS         more, shared by the packages, for each busy CPU of this machine (/proc/stat); 0
 //     -s NS            length of a step of LEAST:MOST, 5000000
 //     -S SEED          of the steps, 1
@@ -42,7 +43,7 @@ struct options {
     int sockets;
     double least_w, most_w, busy_w, seconds;
     uint64_t step_ns, seed, period_ns, range_uj, unit_uj;
-    bool psys, mmio, only_packages, ignore_limits, background;
+    bool psys, mmio, mirrors, only_packages, ignore_limits, background;
 };
 
 struct counter { int fd; double share; int package; char shown[32]; }; // package -1: the sum of all
@@ -207,7 +208,7 @@ static void update(struct plant *p, const struct jb_clock *clock)
     uint64_t before = clock->now_ns(clock->self), gap = before - p->last_ns;
     double own_uj = profile_uj(&p->profile, before) - profile_uj(&p->profile, p->last_ns), busy_uj = p->o.busy_w * p->busy_cpus / p->o.sockets * 1e-3 * (double)gap;
     for (int s = 0; s < p->o.sockets; s++) {
-        double most_uj = p->limit_w[s] * 1e-3 * (double)gap, uj = own_uj + busy_uj;
+        double most_uj = p->limit_w[s] * 1e-3 * (double)gap, uj = (own_uj + busy_uj) * (p->o.mirrors ? 1 : 1 - 0.05 * s);
         p->package_uj[s] += p->limit_w[s] > 0 && uj > most_uj ? most_uj : uj;
     }
     for (size_t i = 0; i < p->n; i++) show(p, i);
@@ -265,14 +266,14 @@ static void run(struct plant *p)
 
 static int usage(void)
 {
-    fputs("usage: advance DIR [-n SOCKETS] [-w WATTS|LEAST:MOST] [-b WATTS] [-s NS] [-S SEED] [-p US] [-r RANGE_UJ] [-u UNIT_UJ] [-P] [-m] [-c] [-L] [-l FILE] [-t SECONDS] [-d]\n", stderr);
+    fputs("usage: advance DIR [-n SOCKETS] [-w WATTS|LEAST:MOST] [-b WATTS] [-s NS] [-S SEED] [-p US] [-r RANGE_UJ] [-u UNIT_UJ] [-M] [-P] [-m] [-c] [-L] [-l FILE] [-t SECONDS] [-d]\n", stderr);
     return 1;
 }
 
 int main(int argc, char **argv)
 {
     static struct plant p = {.o = {.sockets = 1, .least_w = 20, .most_w = 20, .step_ns = 5000000, .seed = 1, .period_ns = 1000000, .range_uj = 262143328850u, .unit_uj = 1}};
-    for (int c; (c = getopt(argc, argv, "n:w:b:s:S:p:r:u:PmcLl:t:d")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "n:w:b:s:S:p:r:u:MPmcLl:t:d")) != -1;) {
         char *end = NULL;
         switch (c) {
         case 'n': p.o.sockets = atoi(optarg); break;
@@ -283,6 +284,7 @@ int main(int argc, char **argv)
         case 'p': p.o.period_ns = strtoull(optarg, NULL, 10) * 1000; break;
         case 'r': p.o.range_uj = strtoull(optarg, NULL, 10); break;
         case 'u': p.o.unit_uj = strtoull(optarg, NULL, 10); break;
+        case 'M': p.o.mirrors = true; break;
         case 'P': p.o.psys = true; break;
         case 'm': p.o.mmio = true; break;
         case 'c': p.o.only_packages = true; break;

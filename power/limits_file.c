@@ -71,7 +71,8 @@ int jb_limits_fail(struct jb_err *err, int errnum, const char *path, const char 
     case EINVAL:
         if (writing) return jb_fail(err, JB_E_INVALID, "%s%sthe kernel refuses %.6g W as a value: below or above what the platform takes", at, colon, (double)uw * 1e-6);
         return jb_fail(err, JB_E_UNAVAILABLE, "%s%sholds no number", at, colon);
-    case ENODATA:
+    case ENODATA: // the class makes this of whatever a driver says to a write (drivers/powercap/powercap_sys.c), EACCES of a locked register included
+        if (writing) return jb_fail(err, JB_E_UNAVAILABLE, "%s%sthe driver refuses %.6g W: locked by the firmware (the BIOS set-up may have a switch: \"power limit lock\"), or not a value that the platform takes; see `dmesg | grep -i rapl`", at, colon, (double)uw * 1e-6);
         return jb_fail(err, JB_E_UNAVAILABLE, "%s%sthe platform has no such limit (no data)", at, colon);
     case ENOENT:
     case ENODEV:

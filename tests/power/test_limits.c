@@ -281,7 +281,7 @@ static void firmware_errors(void **state)
         {{.write_errno = EACCES}, JB_E_UNAVAILABLE, "locked by the firmware"},
         {{.write_errno = EPERM}, JB_E_UNAVAILABLE, "locked by the firmware"},
         {{.write_errno = EINVAL}, JB_E_INVALID, "refuses 15 W as a value"},
-        {{.write_errno = ENODATA}, JB_E_UNAVAILABLE, "no such limit"},
+        {{.write_errno = ENODATA}, JB_E_UNAVAILABLE, "locked by the firmware"},
         {{.write_errno = EROFS}, JB_E_DENIED, "read-only"},
         {{.write_errno = ENODEV}, JB_E_UNAVAILABLE, "vanished"},
         {{.write_errno = EIO}, JB_E_IO, "cannot be written"},

@@ -143,6 +143,14 @@ static void set_ceiling(const struct jb_tree *t, size_t i, struct jb_channel *c)
     }
 }
 
+// The driver counts in nanojoules that it rounded: 15.3 uJ for the 2^-16 J of a server's memory is 0.27 % too much, and the perf PMU, which shifts, shows it.
+// A unit so far from any 2^-n J is none of these (some Atoms: 2^n uJ), and nothing is known against it.
+static double unit_rounding(double unit_j)
+{
+    double off = fabs(unit_j / exp2(round(log2(unit_j))) - 1);
+    return off < 0.005 ? off : 0;
+}
+
 static void fill_channel(struct powercap *p, size_t i)
 {
     struct jb_channel *c = &p->channel[i];
@@ -158,6 +166,7 @@ static void fill_channel(struct powercap *p, size_t i)
     c->unit = 1;
     c->range = z->range_uj;
     c->step_uj = rapl ? ceil((double)z->range_uj / RAPL_COUNTS) : 1;
+    c->accuracy = rapl ? unit_rounding((double)z->range_uj / RAPL_COUNTS * 1e-6) : 0;
     c->update_least_ns = rapl ? UPDATE_RAPL_NS : 0;
     c->never_rests = jb_cover_is_package(&c->zone);
 }

@@ -18,7 +18,7 @@ struct jb_compared_metric {
     bool higher_is_better, is_difference; // is_difference: effect = candidate - baseline (accuracy, as a share); else the ratio candidate / baseline
     bool deterministic;      // the same in every run of the same thing: no interval, any difference is one
     double baseline, candidate;
-    double effect, lower, upper; // 95 % interval; NAN with a reason
+    double effect, lower, upper; // interval at the comparison's confidence; NAN with a reason
     double raw_effect, raw_lower, raw_upper; // without normalising by the reference kernel; NAN when nothing was normalised
     double p, p_adjusted;    // two-sided, of "no difference"; adjusted by Holm over the comparison. NAN
     double detectable;       // the smallest difference that would have been seen (half the interval's width), relative; NAN
@@ -37,6 +37,7 @@ struct jb_compared_metric {
 struct jb_compared_cell {
     const char *key, *label, *label_candidate;
     enum jb_cell_status baseline_status, candidate_status;
+    const char *run;         // across: the candidate run that it belongs to (a name of `others`); NULL: candidate_name
     const char *reason;      // not compared: why; NULL
     struct jb_compared_metric *metrics; size_t n_metrics;
     const char *front;       // "surely", "perhaps", "surely off" the Pareto front of the candidate run, accuracy against mean latency (joules where measured); NULL
@@ -44,11 +45,15 @@ struct jb_compared_cell {
     enum jb_verdict verdict;
 };
 
+struct jb_compared_run { const char *name; struct jb_kv *environment; size_t n_environment; };
+
 struct jb_comparison {
     const char *mode;        // "past", "live", "across"
+    double confidence;       // of the intervals: 0.95
     const char *baseline_name, *candidate_name, *started, *finished, *joulebench_version;
     struct jb_kv *baseline_environment; size_t n_baseline_environment;
     struct jb_kv *candidate_environment; size_t n_candidate_environment;
+    struct jb_compared_run *others; size_t n_others; // across: the candidates behind the first
     struct jb_kv *differences; size_t n_differences; // environment facts that differ, and what follows: "cpu" -> "A against B: latencies are not compared"
     struct jb_compared_cell *cells; size_t n_cells;
     struct jb_result_sentence *sentences; size_t n_sentences;
@@ -67,6 +72,17 @@ const char *jb_comparison_str(struct jb_comparison *c, const char *text);
 __attribute__((format(printf, 2, 3))) const char *jb_comparison_strf(struct jb_comparison *c, const char *format, ...);
 void *jb_comparison_array(struct jb_comparison *c, size_t n, size_t element_bytes);
 void jb_compared_metric_init(struct jb_compared_metric *m);  // every number NAN
+const struct jb_compared_metric *jb_compared_metric_find(const struct jb_compared_cell *c, const char *name); // NULL: none
+// 1: better, -1: worse, 0: no difference was seen (or nothing is known). Seen: a deterministic figure that is not the same; else a p-value that holds after Holm at
+// the comparison's confidence; else, where there is no p-value, an interval that excludes "the same".
+int jb_compared_sign(const struct jb_comparison *c, const struct jb_compared_metric *m);
+// What people read for a metric's key: "accuracy", "mean latency", "p50 latency", "joules a query", "peak memory", ... An unknown key stands for itself.
+const char *jb_compared_metric_title(const char *name);
+// A figure of the metric, and its change with the interval: "+3.1 % [+2.4, +3.8]", "2.31x [2.20, 2.42]", "-0.12 points [-0.30, +0.05]"; "n/a".
+void jb_compared_value_text(char out[24], const char *name, double value);
+void jb_compared_change_text(char out[64], const struct jb_compared_metric *m);
+// "3 %", "0.5 points".
+void jb_compared_margin_text(char out[24], const struct jb_compared_metric *m);
 
 // Renderers: append to `out`. `width` columns, `color` for the terminal.
 int jb_comparison_terminal(const struct jb_comparison *c, int width, bool color, struct jb_str *out);
@@ -74,6 +90,7 @@ int jb_comparison_markdown(const struct jb_comparison *c, struct jb_str *out); /
 int jb_comparison_junit(const struct jb_comparison *c, struct jb_str *out);    // one test case a gated metric; inconclusive is skipped, invalid an error
 int jb_comparison_annotations(const struct jb_comparison *c, struct jb_str *out); // "::error title=...::..." lines
 int jb_comparison_html(const struct jb_comparison *c, struct jb_str *out);     // one self-contained page, intervals drawn as SVG
+char *jb_comparison_json(const struct jb_comparison *c);                       // owned (free); NULL: out of memory
 int jb_comparison_write(const struct jb_comparison *c, const char *path, struct jb_err *err); // JSON
 int jb_comparison_read(struct jb_comparison **out, const char *path, struct jb_err *err);     // strictly
 

@@ -1,8 +1,8 @@
 // battery: what a laptop's or a gateway's batteries give while nothing charges them (kernel: Documentation/ABI/testing/sysfs-class-power).
 //
 // energy_now counts microwatt-hours (3,600 uJ) downwards, but moves in steps of its gauge, 10 mWh on many machines, and only every so often: windows have to be long. Assumed are
-// a step of 10 mWh (1 mAh for gauges of charge) and an update at least every 60 s; a smaller step that is seen takes its place. A battery that discharges and does not move in a
-// window gives no figure: never_rests.
+// a step of 10 mWh (1 mAh for gauges of charge; more if all its figures are multiples of more) and an update at least every 60 s; a smaller step that is seen takes its place. A
+// gauge that stands still for longer and then moves by more is coarser than that: refused. A battery that discharges and does not move in a window gives no figure: never_rests.
 // charge_now (microampere-hours) becomes energy by the voltage: each fall is multiplied by the middle of the lowest and the highest voltage read since the fall before, and
 // added up. The voltage between two readings is not known, so these figures carry an accuracy of 5 %; a fall over which the voltage was seen to spread by more than that is refused.
 // The energy is the battery's: what the machine's own converters lose is in it, what the gauge itself gets wrong (often 1 % and more) is not stated by the kernel and not in the bounds.
@@ -24,6 +24,7 @@
 #define UJ_PER_UAH_UV 3.6e-3         // 1 uAh at 1 uV
 #define STEP_UWH 10000.0             // assumed: 10 mWh
 #define STEP_UAH 1000.0              // assumed: 1 mAh
+#define STEP_MOST 100000u            // a common divisor above 100 mWh or 100 mAh is chance
 #define UPDATE_NS 60000000000u       // assumed
 #define PERIOD_NS 1000000000u        // ACPI keeps its answers for a second
 #define SETTLE_NS 1500000000u
@@ -38,7 +39,8 @@ struct battery {
     bool started;
     uint64_t last, low_uv, high_uv;  // since the last fall
     double sum_uj;                   // by charge: what was drawn since the first reading
-    uint64_t last_level;
+    uint64_t last_level, changed_ns; // changed_ns: when it was first seen to stand there
+    double assumed_uj;               // the step
 };
 
 struct batteries {
@@ -140,12 +142,19 @@ static bool vanished(const struct battery *b)
     return !b->sysfs && fstat(b->level, &st) == 0 && st.st_nlink == 0;
 }
 
-// A smaller step than assumed was seen: any change is a whole number of steps.
-static void learn_step(struct battery *b, struct jb_channel *c, uint64_t level, double uj_per_count)
+// Any change is a whole number of steps: one that is smaller than the step assumed takes its place. False: the gauge is coarser in step and in time than assumed, so what was
+// concluded from its standing still is wrong.
+static bool learn_step(struct battery *b, struct jb_channel *c, uint64_t level, double uj_per_count, struct jb_reading *r)
 {
-    uint64_t change = level > b->last_level ? level - b->last_level : b->last_level - level;
-    if (b->last_level && change && (double)change * uj_per_count < c->step_uj) c->step_uj = (double)change * uj_per_count;
+    double uj = fabs((double)level - (double)b->last_level) * uj_per_count, seconds = r->begin_ns > b->changed_ns ? (double)(r->begin_ns - b->changed_ns) * 1e-9 : 0;
+    bool first = b->changed_ns == 0;
+    if (!first && uj == 0) return true;
     b->last_level = level;
+    b->changed_ns = r->begin_ns;
+    if (first) return true;
+    if (uj < c->step_uj) c->step_uj = uj;
+    if (uj <= b->assumed_uj || seconds <= UPDATE_NS * 1e-9) return true;
+    return refuse(r, ERANGE, "its gauge moved by %.3g J after %.3g s: too coarse (%.3g J or 60 s are assumed)", uj * 1e-6, seconds, b->assumed_uj * 1e-6);
 }
 
 // Adds a fall of the charge. False: refused.
@@ -153,8 +162,9 @@ static bool add_charge(struct battery *b, uint64_t uah, uint64_t uv, struct jb_r
 {
     if (!b->started || uah > b->last) {
         bool rose = b->started;
-        *b = (struct battery){.status = b->status, .level = b->level, .voltage = b->voltage, .by_charge = true, .gives = b->gives, .sysfs = b->sysfs, .started = true, .last = uah,
-                              .low_uv = uv, .high_uv = uv, .sum_uj = b->sum_uj, .last_level = b->last_level};
+        b->started = true;
+        b->last = uah;
+        b->low_uv = b->high_uv = uv;
         return rose ? refuse(r, ERANGE, "the level rose: it is being charged") : true;
     }
     if (uv < b->low_uv) b->low_uv = uv;
@@ -197,11 +207,10 @@ static void read_one(struct batteries *bs, size_t i, struct jb_reading *r)
         return;
     }
     if (!b->by_charge) {
-        learn_step(b, c, level, UJ_PER_UWH);
-        jb_reading_parse(c, text, n, r);
+        if (learn_step(b, c, level, UJ_PER_UWH, r)) jb_reading_parse(c, text, n, r);
     } else {
-        learn_step(b, c, level, (double)uv * UJ_PER_UAH_UV);
-        if (add_charge(b, level, uv, r)) r->count = (uint64_t)b->sum_uj; // the text stays empty: what is recorded is the sum, not one of the two numbers
+        bool fits = learn_step(b, c, level, (double)uv * UJ_PER_UAH_UV, r);
+        if (add_charge(b, level, uv, r) && fits) r->count = (uint64_t)b->sum_uj; // the text stays empty: what is recorded is the sum, not one of the two numbers
     }
 }
 
@@ -230,7 +239,27 @@ static double full_uj(const struct battery *b)
     return b->by_charge ? (double)full * (double)number_of(b->dir, "voltage_now") * UJ_PER_UAH_UV : (double)full * UJ_PER_UWH;
 }
 
-static void describe(struct jb_channel *c, const struct battery *b)
+static uint64_t divisor(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// The step that is assumed, in counts.
+static double assumed_step(const struct battery *b)
+{
+    static const char *const energy[] = {"energy_now", "energy_full", "energy_full_design"}, *const charge[] = {"charge_now", "charge_full", "charge_full_design"};
+    uint64_t common = 0;
+    for (int i = 0; i < 3; i++) common = divisor(common, number_of(b->dir, b->by_charge ? charge[i] : energy[i]));
+    double least = b->by_charge ? STEP_UAH : STEP_UWH;
+    return common <= STEP_MOST && (double)common > least ? (double)common : least;
+}
+
+static void describe(struct jb_channel *c, struct battery *b)
 {
     *c = (struct jb_channel){.zone = {.parent = -1, .has_counter = true}, .kind = JB_CHANNEL_ENERGY, .update_ns = UPDATE_NS, .never_rests = b->gives};
     snprintf(c->zone.control_type, sizeof c->zone.control_type, "battery");
@@ -239,7 +268,7 @@ static void describe(struct jb_channel *c, const struct battery *b)
     if (!b->gives) c->zone.excluded = "does not discharge";
     c->unit = b->by_charge ? 1 : UJ_PER_UWH;
     c->falling = !b->by_charge;
-    c->step_uj = b->by_charge ? STEP_UAH * (double)number_of(b->dir, "voltage_now") * UJ_PER_UAH_UV : STEP_UWH * UJ_PER_UWH;
+    c->step_uj = b->assumed_uj = assumed_step(b) * (b->by_charge ? (double)number_of(b->dir, "voltage_now") * UJ_PER_UAH_UV : UJ_PER_UWH);
     c->accuracy = b->by_charge ? VOLTAGE_ACCURACY : 0;
     double full = full_uj(b);
     if (full > 0) {
@@ -393,7 +422,7 @@ static void judge(struct verdict *v, const struct jb_power_opts *o)
     v->cls = JB_ENERGY_MEASURED;
     struct jb_cover_zone zone[MAX_BATTERIES];
     for (size_t i = 0; i < bs->n; i++) {
-        struct jb_reading r = {0};
+        struct jb_reading r = {.begin_ns = bs->clock.now_ns(bs->clock.self)};
         describe(&bs->channel[i], &bs->at[i]);
         read_one(bs, i, &r);
         if (r.errnum && bs->at[i].gives && !v->code) {

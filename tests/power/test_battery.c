@@ -119,6 +119,35 @@ static void energy_counts_down(void **state)
     rig_close(&r);
 }
 
+static void a_gauge_coarser_than_assumed_is_refused(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_tree(&r);
+    by_energy(&r, "BAT0");
+    put(&r, "BAT0", "energy_now", "41950000\n"); // all its figures are multiples of 50 mWh
+    rig_open(&r);
+    assert_true(r.source.channel[0].step_uj == 180e6);
+    jb_source_battery.close(r.impl);
+    put(&r, "BAT0", "energy_now", "41999990\n"); // by the percent, from an odd full charge
+    rig_open(&r);
+    assert_true(r.source.channel[0].step_uj == 36e6);
+    assert_int_equal(read_at(&r, 0).errnum, 0);
+    r.clock.t_ns += 50 * SECOND;
+    put(&r, "BAT0", "energy_now", "41499990\n"); // 500 mWh: a lot, but it may have been updated 50 s ago
+    assert_int_equal(read_at(&r, 0).errnum, 0);
+    r.clock.t_ns += 90 * SECOND;
+    put(&r, "BAT0", "energy_now", "41489990\n"); // 10 mWh at last: little power
+    assert_int_equal(read_at(&r, 0).errnum, 0);
+    r.clock.t_ns += 90 * SECOND;
+    put(&r, "BAT0", "energy_now", "40989990\n");
+    struct jb_reading x = read_at(&r, 0);
+    assert_int_equal(x.errnum, ERANGE);
+    assert_non_null(strstr(x.why, "its gauge moved by 1.8e+03 J after 90 s: too coarse (36 J or 60 s are assumed)"));
+    assert_int_equal(read_at(&r, 0).errnum, 0);
+    rig_close(&r);
+}
+
 static void charge_times_voltage(void **state)
 {
     (void)state;
@@ -330,6 +359,48 @@ static void a_long_window_holds_the_truth(void **state)
     rig_close(&r);
 }
 
+// Gauges with any step and delay within what is assumed, any power: bounds hold the truth, or there is no figure.
+static void random_windows_hold_the_truth(void **state)
+{
+    (void)state;
+    struct jb_rng rng;
+    jb_rng_seed(&rng, 7);
+    int figures = 0;
+    for (int k = 0; k < 60; k++) {
+        struct rig r;
+        struct jb_window w;
+        rig_tree(&r);
+        bool charge = k % 3 == 2;
+        if (charge) by_charge(&r, "BAT0");
+        else by_energy(&r, "BAT0");
+        rig_meter(&r);
+        const uint64_t step = charge ? 100 + jb_rng_below(&rng, 900) : 100 + jb_rng_below(&rng, 9900), delay = 1 + jb_rng_below(&rng, 58), length = 60 + jb_rng_below(&rng, 1200);
+        double drawn = 0, at_start = 0, watts = 1 + (double)jb_rng_below(&rng, 60);
+        for (uint64_t s = 0, begin = 100 + jb_rng_below(&rng, 60); s < begin + length; s++) {
+            if (s == begin) {
+                assert_int_equal(jb_meter_begin(r.meter, &w), 0);
+                at_start = drawn;
+            }
+            r.clock.t_ns += SECOND;
+            drawn += watts * 1e6;
+            if (jb_rng_below(&rng, 30) == 0) watts = 1 + (double)jb_rng_below(&rng, 60);
+            if (s % delay == 0) {
+                uint64_t start = charge ? 4000000 : 42000000, gone = (uint64_t)(drawn / (charge ? 3.6e-3 * 10e6 : 3600));
+                if (charge) put_u64(&r, "BAT0", "voltage_now", 9900000 + jb_rng_below(&rng, 200000)); // about the 10 V of the truth
+                put_u64(&r, "BAT0", charge ? "charge_now" : "energy_now", gone < start ? (start - gone) / step * step : 0);
+            }
+            jb_meter_poll(r.meter);
+        }
+        struct jb_joules j = jb_meter_end(r.meter, &w);
+        double truth = drawn - at_start;
+        if (jb_joules_have(&j) && (truth < j.lower_uj || truth > j.upper_uj))
+            fail_msg("%d: step %llu, delay %llu s, window %llu s: %g not in %g .. %g", k, (unsigned long long)step, (unsigned long long)delay, (unsigned long long)length, truth, j.lower_uj, j.upper_uj);
+        figures += jb_joules_have(&j);
+        rig_close(&r);
+    }
+    assert_true(figures > 20);
+}
+
 static void a_short_window_is_refused(void **state)
 {
     (void)state;
@@ -379,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(energy_counts_down),
+        cmocka_unit_test(a_gauge_coarser_than_assumed_is_refused),
         cmocka_unit_test(charge_times_voltage),
         cmocka_unit_test(on_mains_there_is_no_figure),
         cmocka_unit_test(what_happens_during_a_window_is_noticed),
@@ -386,6 +458,7 @@ int main(void)
         cmocka_unit_test(hostile_values_are_no_numbers),
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(a_long_window_holds_the_truth),
+        cmocka_unit_test(random_windows_hold_the_truth),
         cmocka_unit_test(a_short_window_is_refused),
         cmocka_unit_test(a_charger_spoils_the_window),
     };

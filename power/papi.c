@@ -135,13 +135,18 @@ static int find(struct papi *p, const struct jb_power_opts *o, struct jb_source 
     describe(head, sizeof head, version, off, sizeof off);
     int rc = jb_pmu_dirs(o, dir, cpu_dir, err);
     snprintf(why->path, sizeof why->path, "%s", dir);
+    if (rc == JB_E_UNAVAILABLE) snprintf(why->fix, sizeof why->fix, "powercap reads such a tree");
     if (rc) return jb_err_prefix(err, "%s", head);
     rc = jb_pmu_read(&p->pmu, dir, cpu_dir, err);
     if (rc && p->pmu.errnum == ENOENT && access(dir, F_OK) != 0) {
         jb_pmu_explain(why, o, ENOENT);
         return jb_fail(err, JB_E_UNAVAILABLE, "%s: %.90s", head, why->reason);
     }
-    if (rc) return jb_err_prefix(err, "%s", head);
+    if (rc) {
+        snprintf(why->path, sizeof why->path, "%s", p->pmu.at);
+        why->errnum = p->pmu.errnum;
+        return jb_err_prefix(err, "%s", head);
+    }
     if (off[0]) {
         jb_pmu_explain(why, o, EACCES);
         return jb_fail(err, JB_E_UNAVAILABLE, "%s: perf_event_uncore is off: %s", head, off);

@@ -147,7 +147,7 @@ static void set_ceiling(const struct jb_tree *t, size_t i, struct jb_channel *c)
 // A unit so far from any 2^-n J is none of these (some Atoms: 2^n uJ), and nothing is known against it.
 static double unit_rounding(double unit_j)
 {
-    double off = fabs(unit_j / exp2(round(log2(unit_j))) - 1);
+    double ratio = unit_j / exp2(round(log2(unit_j))), off = fmax(ratio, 1 / ratio) - 1;
     return off < 0.005 ? off : 0;
 }
 

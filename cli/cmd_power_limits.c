@@ -162,16 +162,10 @@ static int around(struct jb_limits *l, const struct opts *o, const char *state, 
     struct jb_err err = { 0 };
     struct cli_child child;
     int exit_code;
-    char *text = NULL;
-    if (o->json) {
-        cJSON *root = set_json(l, state);
-        text = root ? jb_json_pretty(root) : NULL;
-        cJSON_Delete(root);
-        fputs(text ? text : "", stderr);
-        free(text);
-    } else {
+    if (o->json)
+        (void)cli_power_print_line(stderr, set_json(l, state));
+    else
         say_set(stderr, l);
-    }
     int rc = cli_child_start(&child, argv, &err);
     if (rc == JB_OK) {
         cli_child_wait(&child, UINT64_MAX);

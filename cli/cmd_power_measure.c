@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/child.h"
+#include "cli/limits.h"
 #include "cli/power_runs.h"
 #include "cli/signals.h"
 
@@ -114,6 +115,7 @@ static int prepare(const struct cli *c, const struct opts *o, struct cli_runs *r
     struct jb_power_opts power;
     if (cli_child_look(r->argv[0], c->path, &err) < 0)
         return cli_child_fail(&err);
+    cli_limits_notice(NULL);
     cli_power_fill(&power, &o->power);
     if (cli_power_open(&r->m, &power, &r->why, &err) < 0)
         return fail(&err, JB_EXIT_WRAP_OWN);

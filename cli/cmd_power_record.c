@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fs.h"
 #include "cli/child.h"
+#include "cli/limits.h"
 #include "cli/output.h"
 #include "cli/power.h"
 #include "cli/signals.h"
@@ -138,6 +139,7 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
         return cli_usage("power record", &err);
     if (rc < 0 && rc != JB_E_EXISTS)
         return cli_child_fail(&err);
+    cli_limits_notice(NULL);
     cli_power_fill(&power, &o->power);
     power.record = o->output;
     power.no_sampler = true;

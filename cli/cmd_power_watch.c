@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/limits.h"
 #include "cli/power.h"
 #include "cli/signals.h"
 
@@ -183,6 +184,7 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     struct cli_power_why why = { .text = "" };
     struct jb_meter *m = NULL;
     (void)args;
+    cli_limits_notice(NULL);
     cli_power_fill(&power, &o->power);
     int rc = cli_power_open(&m, &power, &why, &err);
     if (rc == JB_OK && !m)

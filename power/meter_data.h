@@ -16,6 +16,7 @@ struct jb_leg {
     struct jb_source source;
     struct jb_track *track;          // (source.n); owned
     char domains[160], left_out[160];
+    char no_news[128];               // why a stream gives nothing; empty while it does
     double read_ns;
     uint64_t update_ns;              // longest period found in the cover; 0: some was not found
 };

@@ -20,6 +20,7 @@ void jb_leg_read(struct jb_meter *m, struct jb_leg *leg, size_t i)
         struct jb_reading r = {0};
         more = leg->ops->read(leg->impl, i, &r);
         if (m->recorder && leg == m->leg && r.errnum != EAGAIN && jb_recorder_add(m->recorder, i, &r) != JB_OK) m->record_failed = true;
+        if (leg->source.stream) snprintf(leg->no_news, sizeof leg->no_news, "%s", r.errnum == EAGAIN ? r.why : "");
         (void)jb_track_push(&leg->track[i], &r);
     }
 }
@@ -190,8 +191,9 @@ static struct jb_joules part(const struct jb_leg *leg, size_t i, int slot, uint6
     char why[256];
     if (!c->zone.has_counter) return no_figure(leg, window_ns, "%s", c->zone.why_not ? c->zone.why_not : "no counter");
     if (jb_track_between(&leg->track[i], 2 * slot, 2 * slot + 1, &span, why, sizeof why)) {
-        bool hint = leg->source.too_short[0] && leg->track[i].mark[2 * slot].faults == leg->track[i].faults; // no fault: nothing moved
-        return no_figure(leg, window_ns, "%s: %s%s%s", c->zone.label, why, hint ? "; " : "", hint ? leg->source.too_short : "");
+        // No fault: nothing came, or nothing moved.
+        const char *hint = leg->track[i].mark[2 * slot].faults != leg->track[i].faults ? "" : leg->no_news[0] ? leg->no_news : leg->source.too_short;
+        return no_figure(leg, window_ns, "%s: %s%s%s", c->zone.label, why, hint[0] ? "; " : "", hint);
     }
     struct jb_joules j = blank(leg, window_ns, c->zone.label);
     j.update_ns = c->update_ns;

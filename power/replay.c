@@ -69,6 +69,8 @@ static void fill_source(const struct replay *r, const char *path, struct jb_sour
     snprintf(out->name, sizeof out->name, "%s", jb_source_replay.name);
     snprintf(out->root, sizeof out->root, "%s", path);
     snprintf(out->remark, sizeof out->remark, "recorded from %s at %.48s on %s%s", h->name, h->root[0] ? h->root : "?", date, r->trace->torn ? "; its last line was torn" : "");
+    size_t at = strlen(out->remark); // what was remarked then holds now, too: that a guest's counters were vouched for
+    if (h->remark[0]) snprintf(out->remark + at, sizeof out->remark - at, "; %s", h->remark);
     uint64_t settle_ns = r->trace->largest_gap_ns + SETTLE_MARGIN_NS;
     out->settle_most_ns = settle_ns < SETTLE_CAP_NS ? settle_ns : SETTLE_CAP_NS;
 }

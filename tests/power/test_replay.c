@@ -230,7 +230,7 @@ static void a_replay_recorded_is_the_recording(void **state)
 
 // ---- Traces written by hand
 
-static const char header[] = JB_TRACE_MAGIC "\n# source name=\"powercap\" class=measured root=\"/sys/class/powercap\" realtime_ns=1700000000000000000\n"
+static const char header[] = JB_TRACE_MAGIC "\n# source name=\"powercap\" class=measured root=\"/sys/class/powercap\" remark=\"vouched for\" realtime_ns=1700000000000000000\n"
                              "# channel 0 kind=energy control_type=\"intel-rapl\" name=\"package-0\" parent=-1 has_counter unit=1 range=262143328850 ceiling_w=100 update_ns=1000000 never_rests\n"
                              "# channel 1 kind=energy control_type=\"intel-rapl\" name=\"dram\" parent=0 has_counter unit=1 range=65712999613 ceiling_w=100 update_ns=1000000\n"
                              "# channel 2 kind=energy control_type=\"intel-rapl\" name=\"core\" parent=0 has_counter unit=1 range=262143328850 ceiling_w=100 update_ns=1000000\n"
@@ -338,7 +338,7 @@ static void plays_as_time_goes_by(void **state)
     assert_string_equal(jb_meter_root(r.meter), r.path);
     struct jb_meter_facts facts;
     jb_meter_facts(r.meter, &facts);
-    assert_string_equal(facts.remark, "recorded from powercap at /sys/class/powercap on 2023-11-14T22:13:20Z");
+    assert_string_equal(facts.remark, "recorded from powercap at /sys/class/powercap on 2023-11-14T22:13:20Z; vouched for");
     assert_string_equal(facts.domains, "package-0 dram-0");
     assert_non_null(strstr(facts.left_out, "core-0 (within its package)"));
     assert_non_null(strstr(facts.left_out, "psys (spans all)"));

@@ -144,6 +144,37 @@ static void a_page_with_plots(void **state)
     free(md);
 }
 
+// The class of every joule stands in its table's head, in the tile, in the plot's title and on its axis; beside it what was subtracted, and what went wrong.
+static void joules_say_their_class(void **state)
+{
+    (void)state;
+    write_all(jb_fixture_open(JB_FIXTURE_REPLAYED), NULL, have_gnuplot() ? "gnuplot" : NULL);
+    char *html = jb_slurp(dir, "report.html");
+    assert_balanced(html);
+    const char *joules = strstr(html, "the fewest joules per correct answer takes"), *cheapest = strstr(html, "the cheapest setting within");
+    assert_true(joules && cheapest && joules < cheapest);
+    assert_non_null(strstr(html, "<th>energy, gross (replayed)</th><th>net of idle</th><th>gross a correct answer</th>"));
+    assert_non_null(strstr(html, "energy a query, gross, replayed ["));
+    assert_non_null(strstr(html, "gross a correct answer, replayed ["));
+    assert_int_equal(count(html, "<span class=\"pill a\">fewest joules</span>"), 1);
+    assert_int_equal(count(html, "<span class=\"pill\">idle drift</span>"), 1);
+    assert_int_equal(count(html, "<span class=\"pill\">remark</span>"), 2);
+    assert_non_null(strstr(html, "1 of 8 windows failed: package-0: EIO"));
+    assert_non_null(strstr(html, "What must stand beside the joules"));
+    assert_non_null(strstr(html, "Energy meter"));
+    assert_non_null(strstr(html, "112 W (4x the largest constraint)"));
+    if (have_gnuplot()) {
+        char *svg = jb_slurp(dir, "plots/energy.svg");
+        assert_non_null(svg);
+        assert_non_null(strstr(svg, "Accuracy against energy, replayed"));
+        assert_non_null(strstr(svg, "J per query, gross (replayed)"));
+        assert_non_null(strstr(svg, "fewest J: "));
+        assert_true(strstr(html, "id=\"energy") || strstr(html, "Accuracy against energy") < strstr(html, "Accuracy against p99"));
+        free(svg);
+    }
+    free(html);
+}
+
 static void runs_side_by_side(void **state)
 {
     (void)state;
@@ -298,7 +329,7 @@ static void a_disk_that_is_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_page_with_plots), T(runs_side_by_side), T(no_energy_is_never_zero), T(hostile_names), T(without_gnuplot), T(gnuplot_fails),
+        T(a_page_with_plots), T(joules_say_their_class), T(runs_side_by_side), T(no_energy_is_never_zero), T(hostile_names), T(without_gnuplot), T(gnuplot_fails),
         T(gnuplot_writes_nonsense), T(old_plots_are_not_taken_for_new), T(a_place_that_cannot_be_written), T(a_disk_that_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 joulebench() { "$program" "$@"; }
 export -f joulebench
-export program LC_ALL=C JB_CPU=ref TERM=dumb
+export program LC_ALL=C JB_CPU=ref TERM=dumb JOULEBENCH_STATE_DIR=$scratch/state
 unset JB_DATA NO_COLOR COLUMNS
 
 # What the commands find: a model, files that are broken in known ways.
@@ -48,6 +48,14 @@ prepare() {
 }
 PLAN
     mkdir -p empty
+    # A power zone with two limits, and one that is switched off.
+    local zone=zones/intel-rapl/intel-rapl:0
+    mkdir -p $zone/intel-rapl:0:0
+    echo package-0 >$zone/name && echo core >$zone/intel-rapl:0:0/name && echo 0 >$zone/intel-rapl:0:0/enabled
+    echo long_term >$zone/constraint_0_name && echo 28000000 >$zone/constraint_0_power_limit_uw
+    echo 5000000 >$zone/constraint_0_min_power_uw && echo 28000000 >$zone/constraint_0_max_power_uw && echo 27983872 >$zone/constraint_0_time_window_us
+    echo short_term >$zone/constraint_1_name && echo 64000000 >$zone/constraint_1_power_limit_uw
+    echo long_term >$zone/intel-rapl:0:0/constraint_0_name && echo 0 >$zone/intel-rapl:0:0/constraint_0_power_limit_uw
 }
 
 # Places, and what differs from run to run.

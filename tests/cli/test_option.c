@@ -209,10 +209,45 @@ static void pairs(void **state)
     assert_false(cli_split_pair("12345678=1", name, sizeof name, &value));
 }
 
+// A command that stands before another one: nothing from the first argument on is its own.
+static void another_command_line(void **state)
+{
+    (void)state;
+    static const struct cli_command wraps = { .name = "wrap", .arguments = "CMD", .options = options, .min_args = 1, .max_args = SIZE_MAX, .ends_options = true, .opts_bytes = sizeof(struct opts) };
+    static const struct { const char *argv[8]; size_t n; bool quiet, help; int rc; } CASES[] = {
+        { { "wrap", "-q", "ls", "-q", "--help", "--" }, 4, true, false, 0 },
+        { { "wrap", "--", "-q", "-h" }, 2, false, false, 0 },
+        { { "wrap", "-q", "--", "--", "-x" }, 2, true, false, 0 },
+        { { "wrap", "-q", "--help", "ls" }, 0, true, true, 0 },
+        { { "wrap", "-o", "-h", "ls" }, 1, false, false, 0 }, // the value of an option, not a question
+        { { "wrap", "--" }, 0, false, false, JB_E_USAGE },
+        { { "wrap", "-x", "ls" }, 0, false, false, JB_E_USAGE },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct opts o;
+        struct cli_list args;
+        struct jb_err err = { 0 };
+        bool help;
+        int argc = 0;
+        char *argv[8];
+        for (; argc < 8 && CASES[i].argv[argc]; argc++)
+            argv[argc] = (char *)(uintptr_t)CASES[i].argv[argc];
+        assert_int_equal(cli_parse(&wraps, argc, argv, &o, &args, &help, &err), CASES[i].rc);
+        assert_int_equal(help, CASES[i].help);
+        if (!CASES[i].rc) {
+            assert_int_equal(args.n, CASES[i].n);
+            assert_int_equal(o.quiet, CASES[i].quiet);
+            if (args.n)
+                assert_null(args.item[args.n]);
+        }
+        cli_parse_free(&wraps, &o, &args);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
+        cmocka_unit_test(another_command_line), cmocka_unit_test(defaults),
         cmocka_unit_test(all_spellings),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(help_wins_over_mistakes),

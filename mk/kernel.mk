@@ -2,14 +2,15 @@
 # Needs qemu-system-x86, busybox, cpio, and apt for the kernel; what cannot be had is a visible skip.
 
 KERNEL_DIR := $(B)/kernel
+KERNEL_PROGRAMS := $(KERNEL_DIR)/agree $(KERNEL_DIR)/judge
 
 .PHONY: check-kernel
-check-kernel: $(B)/joulebench $(KERNEL_DIR)/agree
+check-kernel: $(B)/joulebench $(KERNEL_PROGRAMS)
 	@rm -rf $(KERNEL_DIR)/dest
 	@$(MAKE) install PREFIX=/usr DESTDIR=$(KERNEL_DIR)/dest >/dev/null
-	@tests/kernel/boot.sh $(KERNEL_DIR) $(KERNEL_DIR)/dest/usr $(KERNEL_DIR)/agree
+	@tests/kernel/boot.sh $(KERNEL_DIR) $(KERNEL_DIR)/dest/usr $(KERNEL_PROGRAMS)
 
-$(KERNEL_DIR)/agree: $(B)/obj/tests/kernel/agree.o $(B)/lib/libjb_power.a $(B)/lib/libjb_base.a
+$(KERNEL_PROGRAMS): $(KERNEL_DIR)/%: $(B)/obj/tests/kernel/%.o $(B)/lib/libjb_power.a $(B)/lib/libjb_base.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JB_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@.$$$$ $^ $(LDLIBS_ALL) && mv -f $@.$$$$ $@

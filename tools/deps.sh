@@ -2,11 +2,12 @@
 # What joulebench needs from the system, and how to get it on Debian.
 #   deps.sh --check-libs MODULE...   silent when pkg-config knows them all, else says what to run
 #   deps.sh --install [all]          installs what is missing by apt (root or sudo), else prints the one command;
-#                                    "all" adds what `make check` uses beyond the tests: clang, cross compiler
+#                                    "all" adds what `make check` and `make check-kernel` use beyond the tests: clang, cross compiler, emulator
 set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libcjson-dev zlib1g-dev libsodium-dev libpapi-dev libpowercap-dev libcmocka-dev gnuplot-nox)
-check_packages=(clang-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3 python3-jsonschema)
+check_packages=(clang-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3 python3-jsonschema
+    qemu-system-x86 busybox-static cpio libelf1)
 
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 

@@ -89,7 +89,7 @@ static void compare(struct opened *s, double injected_uj)
         uint64_t moved = now >= s->before[i] ? now - s->before[i] : range - s->before[i] + 1 + now;
         double uj = (double)moved * c->unit, part = part_of(s->source.channel, i), expected = part > 0 ? injected_uj / part : NAN;
         snprintf(detail, sizeof detail, "%.3f J of %.3f J", uj / 1e6, expected / 1e6);
-        bool rounded = strcmp(c->zone.name, "dram") == 0 && fabs(c->step_uj - 15.3) < 0.001;
+        bool rounded = strcmp(c->zone.name, "dram") == 0 && fabs((double)range / UINT32_MAX - 15.3) < 0.001;
         if (rounded) strcat(detail, " (a unit that the driver rounds to 15.3 uJ)");
         if (rounded) expected *= DRIVERS_DRAM;
         line(fabs(uj - expected) <= WITHIN * expected, what, detail);

@@ -1,14 +1,17 @@
 #!/bin/bash
 # Boots a Debian kernel under emulation with the modules beside this script, and runs guest.sh inside.
-#   boot.sh WORKDIR PREFIX AGREE     PREFIX: an installed joulebench (bin, share); AGREE: the program of agree.c
+#   boot.sh WORKDIR PREFIX PROGRAM...     PREFIX: an installed joulebench (bin, share); programs: those of agree.c and judge.c
 # The last line is "N passed, N failed, N skipped". What is lacking here is "skipped: REASON" and status 0.
-# The kernel comes from apt, is kept below WORKDIR and never installed. KERNEL_TIMEOUT: seconds for the guest (default 240).
+# The kernel comes from apt, is kept below WORKDIR and never installed. KERNEL_TIMEOUT: seconds for the
+# guest (default 420). KERNEL_GUEST: another script than guest.sh.
 set -euo pipefail
 
-[ $# -eq 3 ] || { echo "usage: boot.sh WORKDIR PREFIX AGREE" >&2 && exit 2; }
+[ $# -ge 2 ] || { echo "usage: boot.sh WORKDIR PREFIX PROGRAM..." >&2 && exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
-work=$(cd "$1" && pwd) prefix=$(cd "$2" && pwd) agree=$(realpath "$3")
+work=$(cd "$1" && pwd) prefix=$(cd "$2" && pwd)
+shift 2
+programs=("$@")
 
 skip() {
     echo "skipped: $*"
@@ -22,6 +25,7 @@ need_programs() {
     for p in qemu-system-x86_64 busybox cpio apt-get dpkg-deb gcc make; do
         command -v "$p" >/dev/null || skip "$p is not installed (make deps DEPS=all)"
     done
+    /sbin/ldconfig -p | grep 'libelf\.so\.1 ' >/dev/null || skip "libelf1 is not installed: the kernel's build needs it (make deps DEPS=all)"
 }
 
 # The newest kernel of this Debian, and headers of exactly its version.
@@ -81,11 +85,11 @@ build_initramfs() {
     add_program "$(command -v busybox)"
     ln -s /usr/bin/busybox "$tree/bin/sh"
     add_program "$prefix/bin/joulebench"
-    add_program "$agree"
+    for program in "${programs[@]}"; do add_program "$program"; done
     cp -r "$prefix/share/joulebench" "$tree/usr/share/"
     find "$root/lib/modules" -name '*.ko' -exec cp {} "$tree/modules/" \;
     cp "$work/modules"/*.ko "$tree/modules/"
-    cp "$here/guest.sh" "$tree/guest.sh"
+    cp "${KERNEL_GUEST:-$here/guest.sh}" "$tree/guest.sh"
     printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$tree/etc/passwd"
     cat >"$tree/init" <<'END'
 #!/bin/sh
@@ -103,7 +107,7 @@ END
 
 # Emulated throughout, never by KVM: a device node proves nothing, and the guest's kernel must see the processor that is named here.
 boot() {
-    timeout "${KERNEL_TIMEOUT:-240}" qemu-system-x86_64 -accel tcg,thread=multi -cpu Skylake-Server,-pcid -smp 2,sockets=2,cores=1,threads=1 -m 768 \
+    timeout "${KERNEL_TIMEOUT:-420}" qemu-system-x86_64 -accel tcg,thread=multi -cpu Skylake-Server,-pcid -smp 2,sockets=2,cores=1,threads=1 -m 768 \
         -nodefaults -nographic -no-reboot -serial stdio -kernel "$root/boot/vmlinuz-$release" -initrd "$work/initramfs.gz" \
         -append "console=ttyS0 quiet loglevel=3 mitigations=off panic=-1" </dev/null 2>"$work/qemu.log" |
         sed -u 's/\r//g; s/\x1bc//g; s/\x1b\[[0-9;?]*[a-zA-Z]//g' >"$work/guest.log" || true
@@ -118,7 +122,7 @@ report() {
     if ! grep -aqx 'guest ended with status 0' "$work/guest.log"; then
         failed=$((failed + 1))
         echo "not ok - the guest did not come to its end:"
-        tail -n 30 "$work/guest.log" "$work/qemu.log" | sed 's/^/  | /'
+        { tail -n 20 "$work/guest.log" && grep -v "TCG doesn't support" "$work/qemu.log"; } | sed 's/^/  | /'
     fi
     echo "logs: $work/guest.log; Linux $release $version, emulated; $SECONDS s"
     echo "$passed passed, $failed failed, $skipped skipped"

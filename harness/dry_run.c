@@ -34,16 +34,19 @@ static double accuracy_seconds(const struct jb_ctx *c)
 static void estimate(const struct jb_ctx *c, struct jb_dry_run *d)
 {
     const struct jb_settings *s = &c->s;
+    bool joules = !jb_power_is_none(c);
+    double line_bytes = joules ? 3000 : 1200; // with idle before and after, and net
     double measuring = 0, queries = s->block_ms * 1e-3 / 15e-6; // a guess, on the high side
     for (size_t i = 0; i < c->n_cells; i++) {
         const struct jb_cell *cell = &c->cells[i];
         jb_str_addf(&d->cells, "%s%s%s\n", cell->label, cell->reason ? "  -- " : "", cell->reason ? cell->reason : "");
         if (cell->status != JB_CELL_VALID) continue;
         measuring += 0.05 + s->repetitions * (s->block_ms + s->lead_in_ms + (double)c->idle_ns * 1e-6 + 3) * 1e-3;
-        d->bytes += 21.0 * c->workloads[cell->workload].n + s->repetitions * (1200 + queries * 18);
+        d->bytes += 21.0 * c->workloads[cell->workload].n + s->repetitions * (line_bytes + queries * 18);
     }
     d->n_cells = c->n_cells;
-    d->seconds = (measuring < s->max_seconds ? measuring : s->max_seconds) + accuracy_seconds(c);
+    bool longer = joules && s->extend; // blocks may be made longer up to that
+    d->seconds = (measuring < s->max_seconds && !longer ? measuring : s->max_seconds) + accuracy_seconds(c);
 }
 
 int jb_sweep_dry_run(const struct jb_plan *p, const struct jb_sweep_opts *o, struct jb_dry_run *out, struct jb_err *err)

@@ -313,7 +313,7 @@ static int energy_words(struct list *l)
         jb_str_addf(&s, "Energy is %s (source %s at %s: %s).", jb_energy_class_name(with->energy.cls), with->energy.source, with->energy.root, with->energy.domains);
         if (r->power.remark) jb_str_addf(&s, " %s.", r->power.remark);
         add_widths(&s, r);
-    } else if (without) jb_str_addf(&s, "Energy was not measured: %s.", without->energy.reason ? without->energy.reason : "no reason was given");
+    } else if (without) jb_str_addf(&s, "Which setting costs the fewest joules per correct answer is not known, because energy was not measured: %s.", without->energy.reason ? without->energy.reason : "no reason was given");
     if (with && n_without) jb_str_addf(&s, " %zu of %zu cells have none: %s.", n_without, n_with + n_without, without->energy.reason ? without->energy.reason : "no reason was given");
     int rc = with || without ? say(l, "energy", &s) : 0;
     jb_str_free(&s);

@@ -126,8 +126,10 @@ static void print_facts(const struct cli_fact *f, bool codes)
     for (; f->text; f++) {
         if (codes)
             printf("  %3d  ", f->code);
-        else
+        else if (strlen(f->name) < 10)
             printf("  %-9s ", f->name);
+        else
+            printf("  %s\n%12s", f->name, "");
         wrap(stdout, f->text, codes ? 7 : 12, codes ? 7 : 12);
     }
 }

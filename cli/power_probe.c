@@ -21,7 +21,7 @@ static void print_probe(const struct jb_power_probe *p)
     if (p->path[0]) {
         printf("  ");
         cli_print_safe(p->path);
-        printf(" %s", p->mode);
+        printf("%s%s", p->mode[0] ? " " : "", p->mode);
     }
     if (!p->available && p->errnum)
         printf(" (errno %d)", p->errnum);

@@ -48,6 +48,19 @@ prepare() {
 }
 PLAN
     mkdir -p empty
+    zone tree/intel-rapl/intel-rapl:0 package-0
+    zone tree/intel-rapl/intel-rapl:0/intel-rapl:0:0 core
+    zone tree/intel-rapl/intel-rapl:0/intel-rapl:0:1 dram
+    cat >short.trace <<'TRACE'
+# joulebench.trace/2
+# source name="powercap" class=measured root="/sys/class/powercap" remark="" sampler_period_ns=0 settle_most_ns=0 opened_ns=1000000000 realtime_ns=1795371302000000000
+# channel 0 kind=energy control_type="intel-rapl" name="package-0" parent=-1 has_counter path="/sys/a" unit=1 range=262143328850 step_uj=61 ceiling_w=180 ceiling_from="max_power_range_uw" update_ns=1000000
+# channel 1 kind=energy control_type="intel-rapl" name="core" parent=0 has_counter path="/sys/b" unit=1 range=262143328850 step_uj=61 update_ns=1000000
+begin_ns,end_ns,channel,reading
+1000000000,1000002000,0,5000000
+1000002000,1000004000,1,2000000
+TRACE
+    sed 's/5000000$/-1/' short.trace >broken.trace
     # A power zone with two limits, and one that is switched off.
     local zone=zones/intel-rapl/intel-rapl:0
     mkdir -p $zone/intel-rapl:0:0
@@ -58,11 +71,15 @@ PLAN
     echo long_term >$zone/intel-rapl:0:0/constraint_0_name && echo 0 >$zone/intel-rapl:0:0/constraint_0_power_limit_uw
 }
 
+# A powercap zone that stands still.
+zone() { mkdir -p "$1" && echo "$2" >"$1/name" && echo 262143328850 >"$1/max_energy_range_uj" && echo 100000 >"$1/energy_uj"; }
+
 # Places, and what differs from run to run.
 normalise() {
     sed -E -e "s#$scratch#HERE#g" -e "s#[^ \"',:]*/share/joulebench#SHARE#g" -e "s#$source_tree#SOURCE#g" \
         -e 's/^joulebench [0-9.]+[^ ]* \(git .*\)$/joulebench VERSION/' -e 's/^joulebench [0-9.]+:/joulebench VERSION:/' \
-        -e 's/^(memory +).*/\1SIZES AND TIME/' -e 's/("model_bytes": )[0-9]+/\1SIZE/' -e 's/about [0-9].* of measuring/about TIME of measuring/' -e 's/pid [0-9]+/pid PID/g'
+        -e 's/^(memory +).*/\1SIZES AND TIME/' -e 's/("model_bytes": )[0-9]+/\1SIZE/' -e 's/about [0-9].* of measuring/about TIME of measuring/' \
+        -e 's/^(a read +)[0-9].*/\1TIME/' -e 's/a read costs [0-9]+ ns/a read costs TIME/' -e 's/^(  (time|CPU time|CPU of others) +).*/\1TIME/' -e 's/pid [0-9]+/pid PID/g'
 }
 
 passed=0 failed=0

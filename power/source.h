@@ -22,7 +22,7 @@ struct jb_channel {
     char path[160];          // where it is read, for people
     double unit;             // energy: microjoules a count. power: watts a count
     uint64_t range;          // energy: largest count, after which comes 0; 0: 64 bits, never wraps
-    double step_uj;          // energy: granularity of the counter in microjoules (a reading is rounded down to it); at least `unit`
+    double step_uj;          // energy: granularity of the counter in microjoules (a reading is rounded down to it); at least `unit`. power: in microwatts, rounded either way
     double ceiling_w;        // no more than this is ever drawn; 0: JB_DEFAULT_CEILING_W. --max-power-w goes before it (the meter sees to that)
     const char *ceiling_from; // "max_power_range_uw", "4x the largest constraint"; NULL: default
     uint64_t update_ns;      // how old a value can be, where the source knows; 0: the meter looks (energy), or 100 ms is assumed

@@ -34,7 +34,8 @@ __attribute__((format(printf, 3, 4))) static int fail(struct jb_track *t, int co
     t->started = false;
     for (int i = 0; i < JB_TRACK_MARKS; i++) {
         struct jb_mark *m = &t->mark[i];
-        if (m->open && !m->confirmed) m->lost = true;
+        // Of what never rests, a value that was not seen to move on may have been an old one: the source may have died before the mark.
+        if (m->open && (!m->confirmed || (t->channel->never_rests && !m->final))) m->lost = true;
         m->final = true;
     }
     return code;
@@ -182,13 +183,13 @@ static int push_watts(struct jb_track *t, const struct jb_reading *r)
 {
     const struct jb_channel *c = t->channel;
     uint64_t now = r->end_ns, before = t->last_end_ns;
-    double w = r->watts * W_TO_UJ_PER_NS, last = t->last_w * W_TO_UJ_PER_NS, unit = c->unit * W_TO_UJ_PER_NS;
+    double w = r->watts * W_TO_UJ_PER_NS, last = t->last_w * W_TO_UJ_PER_NS, step = fmax(c->unit, c->step_uj * 1e-6) * W_TO_UJ_PER_NS;
     if (!(r->watts >= 0) || w > t->ceiling_uj_per_ns)
         return fail(t, JB_E_RANGE, "implausible: %.6g W, ceiling %.6g W", r->watts, t->ceiling_uj_per_ns / W_TO_UJ_PER_NS);
     if (t->started && now > before) {
         uint64_t most = GAP_PERIODS * t->update_ns > GAP_LEAST_NS ? GAP_PERIODS * t->update_ns : GAP_LEAST_NS;
         bool gap = now - before > most;
-        double rate[3] = {gap ? 0 : fmin(w, last), c->averaged ? w : (w + last) / 2, gap ? t->ceiling_uj_per_ns : fmax(w, last) + unit};
+        double rate[3] = {gap ? 0 : fmax(fmin(w, last) - step, 0), c->averaged ? w : (w + last) / 2, gap ? t->ceiling_uj_per_ns : fmax(w, last) + step};
         double lag = r->exact ? 0 : (double)t->update_ns * (rate[2] - rate[0]); // each sample may be an update period old
         for (int i = 0; i < JB_TRACK_MARKS; i++) {
             struct jb_mark *m = &t->mark[i];

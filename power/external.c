@@ -511,7 +511,7 @@ static void describe(struct external *x, bool old, struct jb_source *out)
     x->channel = (struct jb_channel){.zone = {.parent = -1, .has_counter = true, .control_type = "external", .name = "meter"}, .kind = x->joules ? JB_CHANNEL_ENERGY : JB_CHANNEL_POWER,
                                      .unit = x->joules ? 1 : 1e-6, .update_ns = used};
     x->channel.step_uj = 1;
-    for (int i = x->next.digits; x->joules && i < 6; i++) x->channel.step_uj *= 10; // what the last digit shown is worth; a joule while no line was seen
+    for (int i = x->next.digits; i < 6; i++) x->channel.step_uj *= 10; // what the last digit shown is worth; a joule or a watt while no line was seen
     snprintf(x->channel.path, sizeof x->channel.path, "%s", x->path);
     jb_cover_choose(&x->channel.zone, 1);
     *out = (struct jb_source){.cls = old ? JB_ENERGY_REPLAYED : x->joules ? JB_ENERGY_MEASURED : JB_ENERGY_INTEGRATED, .channel = &x->channel, .n = 1, .stream = true};

@@ -2,10 +2,12 @@
 //
 // energyN_input counts microjoules in a driver's 64 bits (kernel: Documentation/hwmon/sysfs-interface): no wrap is assumed. A driver that wraps earlier (INA228: 40 bits) is seen
 // running backwards and loses that window; it is never guessed. The step of most drivers is not published: 1 mJ is assumed where it is not known below.
-// A power reading is a sample; between two the power is taken to lie between them (class integrated).
+// A power reading is a sample; between two the power is taken to lie between them (class integrated). How coarse it is follows from the chip and its shunt (datasheets of the INA219, INA226 and
+// INA3221); of other chips only from the first reading: what its trailing zeros hide. The tolerance of a shunt (1 % on many boards) is not stated by the kernel and not in the bounds.
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,10 @@
 #define SAMPLE_MOST_NS 1000000000u
 #define SETTLE_MOST_NS 3000000000u
 #define STEP_UNKNOWN_UJ 1000.0
+#define SHUNT_DEFAULT_UOHM 10000.0   // the drivers' own default; INA3221 on Jetson boards: 5,000
+#define INA3221_STEP_UV 40.0         // of the shunt's voltage
+#define INA3221_BUS_STEP_MV 8.0
+#define STEP_MOST_UW 1e9             // more is garbage
 #define OFFSET_MA 100                // an amplifier's offset shows up to this much backwards on an idle rail: read as 0
 
 struct input { int fd[2]; int n; bool sysfs; };
@@ -106,12 +112,47 @@ static void describe_energy(struct jb_channel *c, const struct jb_hwmon_found *f
     c->update_ns = interval_ns(f->dir, "update_interval");
 }
 
+static double number_of(const char *dir, const char *file, double fallback)
+{
+    uint64_t v = 0;
+    int fd = open_file(dir, file);
+    bool ok = fd >= 0 && jb_strict_read_u64(fd, &v) == 0 && v > 0 && v < 1000000000000u;
+    if (fd >= 0) close(fd);
+    return ok ? (double)v : fallback;
+}
+
+// The power register of an INA2xx, in microvolts of the shunt's voltage: 20 steps of current of 10 uV each, or 25 of 2.5 uV.
+static const struct { const char *chip; double uv; } power_steps[] = {{"ina219", 200}, {"ina220", 200}, {"ina226", 62.5}, {"ina230", 62.5}, {"ina231", 62.5}};
+
+// How coarse a reading of power is, in microwatts.
+static double step_uw(const struct jb_hwmon_found *f)
+{
+    char first[40], second[40], file[40];
+    bool two;
+    jb_hwmon_files(f, first, second, &two);
+    double shunt_uohm = number_of(f->dir, "shunt_resistor", SHUNT_DEFAULT_UOHM), mv = number_of(f->dir, first, 0), raw = mv;
+    for (size_t i = 0; i < sizeof power_steps / sizeof power_steps[0]; i++)
+        if (f->kind == JB_HWMON_INPUT && strcmp(power_steps[i].chip, f->chip) == 0) return power_steps[i].uv * 1e6 / shunt_uohm;
+    if (f->kind == JB_HWMON_PRODUCT || f->kind == JB_HWMON_MILLIWATTS) {
+        snprintf(file, sizeof file, "shunt%u_resistor", f->index);
+        shunt_uohm = number_of(f->dir, file, SHUNT_DEFAULT_UOHM / 2);
+        snprintf(file, sizeof file, "in_voltage%u_input", f->index);
+        if (f->kind == JB_HWMON_MILLIWATTS) mv = number_of(f->dir, file, 5000);
+        double ma = two ? number_of(f->dir, second, 0) : raw / mv * 1e3;
+        return mv * (INA3221_STEP_UV / shunt_uohm * 1e3) + ma * INA3221_BUS_STEP_MV;
+    }
+    double step = 1;
+    while (step < 1e6 && raw > 0 && fmod(raw, step * 10) == 0) step *= 10;
+    return step;
+}
+
 static void describe_power(struct jb_channel *c, const struct jb_hwmon_found *f)
 {
     char file[40];
     c->kind = JB_CHANNEL_POWER;
     c->unit = f->kind == JB_HWMON_MILLIWATTS ? 1e-3 : 1e-6;
     c->averaged = f->kind == JB_HWMON_AVERAGE;
+    c->step_uj = fmin(step_uw(f), STEP_MOST_UW);
     snprintf(file, sizeof file, "power%u_average_interval", f->index);
     if (c->averaged) c->update_ns = interval_ns(f->dir, file);
     if (!c->update_ns) c->update_ns = interval_ns(f->dir, "update_interval");

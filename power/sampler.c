@@ -47,11 +47,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-// "0-3,8" without what is in it: a CPU that this process may use; -1: no choice.
-static int cpu_outside(const char *measured)
+// The highest CPU of `allowed` that is not in "0-3,8"; -1: there is none.
+static int highest_outside(const char *measured, cpu_set_t allowed)
 {
-    cpu_set_t allowed;
-    if (!measured || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
     for (const char *p = measured; *p;) {
         char *end;
         unsigned long from = strtoul(p, &end, 10), to = from;
@@ -64,6 +62,18 @@ static int cpu_outside(const char *measured)
     for (int c = CPU_SETSIZE - 1; c >= 0; c--)
         if (CPU_ISSET(c, &allowed)) return c;
     return -1;
+}
+
+// First among those that this process is bound to. If these are just the measured ones (taskset), among all: a thread may leave them, unless a cpuset forbids it.
+static int cpu_outside(const char *measured)
+{
+    cpu_set_t bound, all;
+    if (!measured || sched_getaffinity(0, sizeof bound, &bound) != 0) return -1;
+    int cpu = highest_outside(measured, bound);
+    if (cpu >= 0) return cpu;
+    CPU_ZERO(&all);
+    for (long c = sysconf(_SC_NPROCESSORS_CONF) - 1; c >= 0; c--) CPU_SET((size_t)c, &all);
+    return highest_outside(measured, all);
 }
 
 static int make_condition(struct jb_sampler *s)

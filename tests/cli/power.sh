@@ -182,6 +182,13 @@ import json
 d = json.load(open("wraps.json"))
 assert 3 <= d["wraps"] <= 8 and abs(d["energy"]["gross_w"]["mean"] - 23) < 1'
 
+if [ "$(nproc)" -gt 1 ] && [ "$(taskset -pc $$ | sed 's/.*: //')" != 0 ] && taskset -c 0 true 2>/dev/null; then
+    taskset -c 0 "$program" power measure "${replay[@]}" steady.trace --idle 0 --json -o pinned.json -- sleep 0.2 >out 2>err
+    check "the sampler keeps off the CPUs that are measured" python3 -c 'import json; assert json.load(open("pinned.json"))["sampler"]["cpu"] > 0'
+else
+    skip "the sampler's CPU: there is only one"
+fi
+
 mkdir -p tree && tree_on "$PWD/tree"
 root=(--power-root "$PWD/tree")
 "$program" power list "${root[@]}" --json >list.json 2>err

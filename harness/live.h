@@ -14,6 +14,7 @@ struct jb_live_opts {
     const struct jb_side *a, *b;     // baseline, candidate
     const char *this_program;
     double seconds;                  // of measuring in all, warm-up not counted
+    const char *only;                // pattern over labels (fnmatch); NULL: all that match
     double block_ms;                 // 0: the plan's
     uint64_t seed;
     struct jb_clock clock;
@@ -23,11 +24,11 @@ struct jb_live_opts {
 };
 
 // Cells match by key; when no key matches and each side has one cell, these two are the pair (two models or settings).
-struct jb_live_cell { const char *key, *label_a, *label_b; struct jb_block_request request_a, request_b; };
+struct jb_live_cell { size_t a, b; const struct jb_facts *facts_a, *facts_b; struct jb_block_request request_a, request_b; bool decided; uint64_t pairs; }; // a, b: places in the workers' lists
 struct jb_live;
 int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_err *err);
 const struct jb_live_cell *jb_live_cells(const struct jb_live *l, size_t *n);
-const cJSON *jb_live_environment(const struct jb_live *l, int side);
+struct jb_worker *jb_live_worker(const struct jb_live *l, int side); // borrowed; 0: a, 1: b. For its run line and samples
 int jb_live_run(struct jb_live *l, struct jb_err *err); // INTERRUPTED: what was told stands
 void jb_live_close(struct jb_live *l);
 

@@ -252,7 +252,8 @@ static void refused_values(void **state)
 
 // ---- firmware ----
 
-struct firmware { int write_errno, fail_fd_after, n_writes; uint64_t rounds_to; bool ignores; };
+// Takes fail_fd_after writes as they are, then fail_n (0: all) as its other fields say.
+struct firmware { int write_errno, fail_fd_after, fail_n, n_writes; uint64_t rounds_to; bool ignores; };
 
 static int fw_read(void *self, int fd, uint64_t *uw)
 {
@@ -263,7 +264,8 @@ static int fw_read(void *self, int fd, uint64_t *uw)
 static int fw_write(void *self, int fd, bool sysfs, const char *digits, size_t n)
 {
     struct firmware *f = self;
-    if (f->n_writes++ < f->fail_fd_after) return jb_limits_io_files().write(NULL, fd, sysfs, digits, n);
+    int at = f->n_writes++;
+    if (at < f->fail_fd_after || (f->fail_n && at >= f->fail_fd_after + f->fail_n)) return jb_limits_io_files().write(NULL, fd, sysfs, digits, n);
     if (f->write_errno) return f->write_errno;
     if (f->ignores) return 0;
     char text[32] = "", out[32];
@@ -304,6 +306,41 @@ static void firmware_errors(void **state)
         assert_false(state_is_there(&r));
         rig_close(&r);
     }
+}
+
+// The second of two packages refuses: the first gets back what it had before the call, which need not be what it was at first.
+static void a_failed_call_is_undone(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct firmware f = {.write_errno = EINVAL, .fail_fd_after = 1, .fail_n = 1};
+    rig_open(&r);
+    limits_open(&r);
+    assert_int_equal(jb_limits_set(r.limits, "package-0", NULL, 20, &r.err), 0);
+    r.limits->io = (struct jb_limits_io){fw_read, fw_write, &f};
+    refuses(&r, jb_limits_set(r.limits, NULL, NULL, 15, &r.err), JB_E_INVALID, PKG1);
+    reads(&r, PKG0, 0, "20000000");
+    reads(&r, PKG1, 0, "30000000");
+    assert_int_equal(jb_limits_restore(r.limits, &r.err), 0);
+    reads(&r, PKG0, 0, "28000000");
+    rig_close(&r);
+}
+
+// Somebody else has put the limit back, and firmware has locked it meanwhile: nothing is left to do.
+static void back_already(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct firmware f = {.write_errno = EACCES};
+    rig_open(&r);
+    limits_open(&r);
+    assert_int_equal(jb_limits_set(r.limits, "package-0", NULL, 20, &r.err), 0);
+    constraint(&r, PKG0, 0, "long_term", 28000000, 0, 0);
+    r.limits->io = (struct jb_limits_io){fw_read, fw_write, &f};
+    assert_int_equal(jb_limits_restore(r.limits, &r.err), 0);
+    assert_int_equal(f.n_writes, 0);
+    assert_false(state_is_there(&r));
+    rig_close(&r);
 }
 
 static void rounding_is_accepted(void **state)
@@ -369,6 +406,13 @@ static void vanishes_in_the_middle(void **state)
     assert_int_equal(jb_limits_restore(r.limits, &r.err), 0);
     reads(&r, PKG0, 0, "28000000");
     reads(&r, PKG1, 0, "30000000");
+    // A driver loaded anew: the old descriptors are dead, the path is not.
+    assert_int_equal(jb_limits_set(r.limits, "package-0", NULL, 15, &r.err), 0);
+    f = (struct firmware){.write_errno = ENODEV, .fail_n = 1};
+    r.limits->io = (struct jb_limits_io){fw_read, fw_write, &f};
+    assert_int_equal(jb_limits_restore(r.limits, &r.err), 0);
+    reads(&r, PKG0, 0, "28000000");
+    r.limits->io = io;
     // Gone for good: the others are put back, the state stays until it is given up.
     assert_int_equal(jb_limits_set(r.limits, NULL, NULL, 15, &r.err), 0);
     assert_int_equal(jb_limits_leave(r.limits, &r.err), 0);
@@ -609,6 +653,23 @@ static void links_are_not_followed(void **state)
     assert_int_equal(symlink(target, path), 0);
     limits_open(&r);
     refuses(&r, jb_limits_set(r.limits, "package-0", NULL, 15, &r.err), JB_E_DENIED, "symbolic link");
+    // Nor when a state file leads there.
+    assert_int_equal(unlink(path), 0);
+    constraint(&r, PKG0, 0, "long_term", 28000000, 0, 0);
+    assert_int_equal(jb_limits_set(r.limits, "package-0", NULL, 15, &r.err), 0);
+    assert_int_equal(jb_limits_leave(r.limits, &r.err), 0);
+    r.limits = NULL;
+    unit_put(&r.tree, "precious", "15000000\n");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(target, path), 0);
+    size_t n = 0;
+    refuses(&r, jb_limits_restore_file(r.state, &n, &r.err), JB_E_DENIED, "symbolic link");
+    unit_path(&r.tree, "precious", target);
+    int fd = open(target, O_RDONLY);
+    char have[16] = "";
+    assert_int_equal(read(fd, have, sizeof have - 1), 9);
+    close(fd);
+    assert_string_equal(have, "15000000\n");
     rig_close(&r);
 }
 
@@ -620,7 +681,7 @@ static void put_state(struct rig *r, const char *text)
     assert_int_equal(chmod(r->state, 0600), 0);
 }
 
-// The state as it is written, with one piece exchanged.
+// The state as it is written, with one piece exchanged wherever it stands.
 static void put_changed(struct rig *r, const char *from, const char *to)
 {
     struct jb_limits_state *s = calloc(1, sizeof *s);
@@ -632,9 +693,13 @@ static void put_changed(struct rig *r, const char *from, const char *to)
     assert_int_equal(jb_limits_file_of(s->root, PKG0, 1, s->saved[0].path, sizeof s->saved[0].path, NULL), 0);
     char *text = jb_limits_state_print(s);
     assert_non_null(text);
-    char *at = strstr(text, from);
-    if (!at) fail_msg("the state has no %s", from);
-    snprintf(out, sizeof out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    size_t n = 0;
+    if (!strstr(text, from)) fail_msg("the state has no %s", from);
+    for (const char *p = text, *at; n < sizeof out; p = at + strlen(from)) {
+        at = strstr(p, from);
+        n += (size_t)snprintf(out + n, sizeof out - n, "%.*s%s", at ? (int)(at - p) : (int)strlen(p), p, at ? to : "");
+        if (!at) break;
+    }
     put_state(r, out);
     free(text);
     free(s);
@@ -672,12 +737,20 @@ static void hostile_states(void **state)
     (void)state;
     const struct { const char *from, *to, *says; } cases[] = {
         {"joulebench.limits/1", "joulebench.limits/2", "schema"},
-        {PKG0 "\"", "intel-rapl/../../etc\"", "zone"},
-        {PKG0 "\"", "intel-rapl/intel-rapl:0/other:0:1\"", "zone"},
-        {PKG0 "\"", "intel-rapl:0\"", "zone"},
-        {PKG0 "\"", "intel-rapl/intel-rapl:G\"", "zone"},
+        {PKG0, "intel-rapl/../../etc", "zone"},
+        {PKG0, "intel-rapl/intel-rapl:0/../intel-rapl:1", "zone"},
+        {PKG0, "intel-rapl/intel-rapl:0/other:0:1", "zone"},
+        {PKG0, "intel-rapl/intel-rapl:0/", "zone"},
+        {PKG0, "intel-rapl//intel-rapl:0", "zone"},
+        {PKG0, "intel-rapl", "zone"},
+        {PKG0, "intel-rapl:0", "zone"},
+        {PKG0, "intel-rapl/intel-rapl:G", "zone"},
+        {PKG0, "intel-rapl/intel-rapl:123456789", "zone"},
         {PKG0 "\"", "intel-rapl/intel-rapl:1\"", "\"path\" is not"},
         {"constraint_1_power_limit_uw", "constraint_2_power_limit_uw", "\"path\" is not"},
+        {"\"/tmp", "\"/tmp/../tmp", "root"},
+        {"\"/tmp", "\"/tmp/./", "root"},
+        {"\"/tmp", "\"tmp", "root"},
         {"\"constraint\": 1", "\"constraint\": -1", "constraint"},
         {"\"constraint\": 1", "\"constraint\": 1e300", "constraint"},
         {"28000000", "-28000000", "original_uw"},
@@ -686,13 +759,13 @@ static void hostile_states(void **state)
         {"28000000", "9000000000000001", "original_uw"},
         {"\"pid\": ", "\"pid\": -", "pid"},
         {"\"root\": \"/", "\"root\": \"", "root"},
-        {"\"root\": \"/tmp", "\"root\": \"/tmp/../tmp", "root"},
         {"long_term", "long\\u0007term", "name"},
         {"long_term", "0123456789012345678901234567890123", "name"},
         {"\"kept\"", "\"more\": 1, \"kept\"", "unknown key"},
         {"\"kept\": false", "\"kept\": 0", "kept"},
         {"\"constraints\": [", "\"constraints\": [ 7,", "constraints"},
         {"{", "", "limits.json"},
+        {"}", "} x", "limits.json"},
     };
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         struct rig r;
@@ -820,7 +893,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_everything), cmocka_unit_test(roots), cmocka_unit_test(sets_and_restores), cmocka_unit_test(mmio_only_where_it_is_lower),
-        cmocka_unit_test(refused_values), cmocka_unit_test(firmware_errors), cmocka_unit_test(rounding_is_accepted), cmocka_unit_test(partial_restore_keeps_the_state),
+        cmocka_unit_test(refused_values), cmocka_unit_test(firmware_errors), cmocka_unit_test(a_failed_call_is_undone), cmocka_unit_test(back_already), cmocka_unit_test(rounding_is_accepted), cmocka_unit_test(partial_restore_keeps_the_state),
         cmocka_unit_test(vanishes_in_the_middle), cmocka_unit_test(killed), cmocka_unit_test(fatal_signal), cmocka_unit_test(two_holders), cmocka_unit_test(kept_and_adopted),
         cmocka_unit_test(not_root), cmocka_unit_test(read_only_mount), cmocka_unit_test(links_are_not_followed), cmocka_unit_test(round_trip), cmocka_unit_test(hostile_states),
         cmocka_unit_test(not_believed), cmocka_unit_test(another_boot), cmocka_unit_test(nothing_is_changed_that_cannot_be_written_down), cmocka_unit_test(state_paths),

@@ -7,14 +7,14 @@
 #define SEARCH_BUSY_NS 400000000u // on a busy machine, where what was seen so far was disturbed
 #define ENOUGH_EDGES 16        // periods that are enough
 #define MOST_READS 400000      // bound for clocks that stand still
-#define DISTURBED_NS 250000    // between two reads: the search was off the CPU, this period does not count
+#define DISTURBED_NS 250000    // for two reads: the search was off the CPU, this period does not count
 #define MARGIN 1.5             // the longest period seen is not the longest there is
 #define MIRROR_EDGES 3         // changes together after which two equal counters are one
 
 static const char mirror_text[] = "the same counter as another package";
 
 struct look {
-    uint64_t count, last_ns, edge_ns, longest_ns; // last_ns: end of the read before
+    uint64_t count, last_begin_ns, edge_ns, longest_ns; // of the read before
     int periods, edges;
     bool bad, disturbed;
 };
@@ -31,8 +31,8 @@ static void see(struct look *l, const struct jb_reading *r, bool first)
         l->bad |= r->errnum != EAGAIN;
         return;
     }
-    bool held_up = !first && r->end_ns - l->last_ns > DISTURBED_NS;
-    l->last_ns = r->end_ns;
+    bool held_up = !first && r->end_ns - l->last_begin_ns > DISTURBED_NS; // the change came at some time since that read began
+    l->last_begin_ns = r->begin_ns;
     l->disturbed |= held_up;
     if (first || r->count == l->count) {
         l->count = r->count;
@@ -55,11 +55,11 @@ static bool enough(const struct jb_source *s, const struct look *look)
     return true;
 }
 
-// Something moves, but whenever it did we were held up.
+// Something moves, but mostly when it did we were held up.
 static bool disturbed(const struct jb_source *s, const struct look *look)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (wanted(&s->channel[i]) && !look[i].bad && look[i].periods < 2 && look[i].edges > 2) return true;
+        if (wanted(&s->channel[i]) && !look[i].bad && look[i].periods < 8 && look[i].edges > 2 * look[i].periods + 2) return true;
     return false;
 }
 

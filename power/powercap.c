@@ -18,7 +18,6 @@ static const char vouched_text[] = "RAPL of a guest, vouched for by the user (--
 struct powercap {
     struct jb_tree tree;
     struct jb_channel channel[JB_TREE_MAX_ZONES];
-    uint64_t last[JB_TREE_MAX_ZONES];
     struct jb_clock clock;
 };
 
@@ -206,12 +205,11 @@ static void close_powercap(void *impl)
     free(p);
 }
 
-// A counter that stands still may have lost its file: outside sysfs a removed file can still be read.
-static bool vanished(const struct powercap *p, size_t i, int fd, uint64_t raw)
+// Outside sysfs a removed file can still be read; what it says may be of long ago.
+static bool vanished(const struct powercap *p, int fd)
 {
     struct stat st;
-    if (p->tree.sysfs || raw != p->last[i]) return false;
-    return fstat(fd, &st) == 0 && st.st_nlink == 0;
+    return !p->tree.sysfs && fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 static bool read_powercap(void *impl, size_t i, struct jb_reading *out)
@@ -222,12 +220,11 @@ static bool read_powercap(void *impl, size_t i, struct jb_reading *out)
     *out = (struct jb_reading){.begin_ns = p->clock.now_ns(p->clock.self)};
     out->errnum = jb_strict_read_u64(fd, &raw);
     out->end_ns = p->clock.now_ns(p->clock.self);
-    if (out->errnum == 0 && vanished(p, i, fd, raw)) out->errnum = ENODEV;
+    if (out->errnum == 0 && vanished(p, fd)) out->errnum = ENODEV;
     if (out->errnum) {
         snprintf(out->why, sizeof out->why, "%s", out->errnum == ENODEV ? "the zone has vanished" : no_counter_text(out->errnum));
         return false;
     }
-    p->last[i] = raw;
     if (p->tree.power) out->watts = (double)raw * 1e-6;
     else out->count = raw;
     return false;

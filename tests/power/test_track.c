@@ -564,6 +564,21 @@ static void frozen_before_the_end(void **state)
     refused_for(&b, "not moved");
 }
 
+static void dead_before_the_end(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 0);
+    push(&b, 1000, 5000000);
+    push(&b, 1000.5, 5010000);
+    mark(&b, 0, 1000.501);
+    mark(&b, 1, 1100);
+    assert_int_equal(push(&b, 1100.001, 5100000), 0); // its last value, of some time since
+    struct jb_reading r = {.begin_ns = 1101 * MS, .end_ns = 1101 * MS, .errnum = ENODEV};
+    assert_int_equal(jb_track_push(&b.track, &r), JB_E_UNAVAILABLE);
+    refused_for(&b, "vanished");
+}
+
 // ---- Tightness: with edges at both ends the real power decides, not the ceiling.
 
 static void edges_make_bounds_tight(void **state)
@@ -607,6 +622,7 @@ int main(void)
         cmocka_unit_test(no_reading_behind_the_end),
         cmocka_unit_test(a_full_64_bit_counter_that_falls),
         cmocka_unit_test(frozen_before_the_end),
+        cmocka_unit_test(dead_before_the_end),
         cmocka_unit_test(edges_make_bounds_tight),
         cmocka_unit_test(any_sequence_holds_the_truth_or_is_refused),
     };

@@ -64,6 +64,7 @@ static int build_head(struct jb_build *b)
     b->clock_resolution_ns = number_text(run, JB_ENV_CLOCK_RESOLUTION);
     b->seed = jb_line_u64(settings, "seed");
     b->measured = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(settings, "measured"));
+    b->extend = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(settings, "extend"));
     b->energy_half_width = jb_line_num(settings, "energy_half_width");
     b->max_other_cpu = jb_line_num(settings, "max_other_cpu");
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(settings, "percentiles");

@@ -26,6 +26,7 @@ struct jb_build {
     double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
     double clock_cost_ns, clock_resolution_ns;
     bool measured;                       // the run had a performance pass
+    bool extend;                         // blocks could be made longer for joules
     double energy_half_width, max_other_cpu; // as the plan had them; NAN: a journal of a version before them
 };
 

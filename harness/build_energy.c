@@ -102,7 +102,7 @@ static int stopped(struct jb_build *b, struct jb_result_energy *e, const struct 
     if (x.reached) e->stopped = "target reached";
     else if (x.unreachable) e->stopped = "longer windows do not narrow it: what is uncertain grows with them (accuracy of the source, sampling)";
     else if (!b->rec->complete) e->stopped = "interrupted";
-    else e->stopped = jb_result_strf(b->r, "max_seconds: another window of %.3g s would have been needed", x.wanted_ns * 1e-9);
+    else e->stopped = jb_result_strf(b->r, "%s: another window of %.3g s would have been needed", b->extend ? "max_seconds" : "the length was given", x.wanted_ns * 1e-9);
     return e->stopped ? 0 : JB_E_NOMEM;
 }
 

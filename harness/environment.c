@@ -94,7 +94,7 @@ static bool put_settings(cJSON *o, const struct jb_ctx *c)
     cJSON *list = jb_json_put_array(o, "percentiles");
     bool ok = list && jb_json_put_u64(o, "seed", s->seed) && jb_json_put_u64(o, "repetitions", s->repetitions) && jb_json_put_f64(o, "block_ms", s->block_ms) &&
               jb_json_put_f64(o, "idle_ms", s->idle_ms) && jb_json_put_f64(o, "lead_in_ms", s->lead_in_ms) && jb_json_put_f64(o, "max_seconds", s->max_seconds) &&
-              jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_f64(o, "max_other_cpu", s->max_other_cpu) &&
+              jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_bool(o, "extend", s->extend) && jb_json_put_f64(o, "max_other_cpu", s->max_other_cpu) &&
               jb_json_put_u64(o, "accuracy_samples", s->accuracy_samples) && jb_json_put_str(o, "split", jb_split_name(c->split)) &&
               jb_json_put_bool(o, "measured", c->measured);
     for (size_t i = 0; ok && i < s->n_percentiles; i++) {

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #define PERIODS 3u                      // a window of fewer update periods of its counter says next to nothing
+#define UNKNOWN_UPDATE_NS 100000000u    // what the meter assumes of a counter whose period it did not find
 #define IDLE_SHARE 0.3                  // of max_seconds, that idle windows longer than the plan's may take
 
 static bool put_count(cJSON *o, const char *key, uint64_t n) { return n ? jb_json_put_u64(o, key, n) : jb_json_put_null(o, key); }
@@ -26,7 +27,7 @@ uint64_t jb_power_least_ns(const struct jb_ctx *c)
 {
     struct jb_meter_facts f;
     jb_meter_facts(c->meter, &f);
-    return PERIODS * f.update_ns;
+    return f.cls == JB_ENERGY_NONE ? 0 : PERIODS * (f.update_ns ? f.update_ns : UNKNOWN_UPDATE_NS);
 }
 
 void jb_power_idle(struct jb_ctx *c)

@@ -1,5 +1,5 @@
 // Joules of a sweep: the clock is the machine, which writes its counter into a fabricated tree as time is asked for. It draws one power while it sleeps and another
-// one while it works, both known. // jb:threads
+// one while it works, both known.
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -402,6 +402,30 @@ static void attempts_survive_a_crash(void **state)
     plant_close(&p);
 }
 
+// `joulebench run`: ten long blocks in the time that the user gave, none longer.
+static void one_setting_in_given_time(void **state)
+{
+    (void)state;
+    struct plant p;
+    struct jb_result *r = NULL;
+    struct jb_err err = { 0 };
+    char model[300];
+    plant_open(&p);
+    p.b.o.dir = NULL;
+    snprintf(model, sizeof model, "%s", bench_path(&p.b, "tiny.gguf"));
+    struct jb_workload_param params[] = { { "n", "40" } };
+    struct jb_workload_opts w = { .paths = &p.b.paths, .params = params, .n_params = 1 };
+    struct jb_run_opts o = { .workload = "synthetic", .workload_opts = &w, .model_path = model, .precision = "int8", .policy = "final", .split = JB_SPLIT_TEST, .seconds = 1 };
+    if (jb_run_one(&o, &p.b.o, &r, &err)) fail_msg("%s", err.detail);
+    const struct jb_result_cell *c = &r->cells[0];
+    assert_int_equal(c->energy.windows, 10);
+    assert_int_equal(c->energy.windows_failed, 0);
+    assert_true(fabs(c->energy.power_w - BUSY_W) < 1 && isfinite(c->energy.net_uj) && c->energy.half_width < 0.05);
+    if (c->energy.half_width > 0.01) assert_non_null(strstr(c->energy.stopped, "the length was given"));
+    jb_result_close(r);
+    plant_close(&p);
+}
+
 // ---- arithmetic ----
 
 static struct jb_block_fact window(double uj, double half, uint64_t ns)
@@ -490,7 +514,7 @@ int main(void)
         cmocka_unit_test(bounds_hold_the_known_powers), cmocka_unit_test(without_a_meter_nothing_sleeps), cmocka_unit_test(drift_is_flagged),
         cmocka_unit_test(a_failed_window_keeps_its_reason), cmocka_unit_test(all_windows_failed_is_none), cmocka_unit_test(blocks_grow_until_the_target),
         cmocka_unit_test(says_why_it_stopped), cmocka_unit_test(contaminated_blocks_are_measured_again), cmocka_unit_test(after_three_repeats_it_is_kept_and_marked),
-        cmocka_unit_test(attempts_survive_a_crash), cmocka_unit_test(known_extensions), cmocka_unit_test(guest_rapl_is_modelled),
+        cmocka_unit_test(attempts_survive_a_crash), cmocka_unit_test(one_setting_in_given_time), cmocka_unit_test(known_extensions), cmocka_unit_test(guest_rapl_is_modelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,10 @@ static void parse_lines(const uint8_t *data, size_t n)
     }
 }
 
+static char fifo[64]; // one for the process
+
+static void remove_fifo(void) { unlink(fifo); }
+
 static uint64_t realtime_ns; // a clock's state: the callback has to find it
 
 static uint64_t fake_realtime(void *self)
@@ -102,7 +106,6 @@ static void follow(int fd, const char *path, uint8_t how, const uint8_t *data, s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static char fifo[64]; // one for the process
     if (n == 0) return 0;
     parse_lines(data + 1, n - 1);
     char path[80];
@@ -112,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             snprintf(fifo, sizeof fifo, "/tmp/jb_fuzz_external_%d", (int)getpid());
             unlink(fifo);
             check(mkfifo(fifo, 0600) == 0);
+            atexit(remove_fifo);
         }
         snprintf(path, sizeof path, "%s", fifo);
         fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC); // emptied when it is closed

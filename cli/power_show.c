@@ -172,13 +172,25 @@ void cli_power_add_safe(struct jb_str *s, const char *text)
     }
 }
 
-// Decimals that show `half` with its first digit, and the value with three digits at least.
-static int decimals_for(double value, double half)
+// Decimals that show `half` with its first digit, and the largest of the numbers with three digits at least.
+static int decimals_for(double most, double half)
 {
-    double a = fabs(value);
-    int least = a >= 99.95 || a == 0 ? 0 : a >= 9.995 ? 1 : 2;
+    int least = most >= 99.95 || most == 0 ? 0 : most >= 9.995 ? 1 : 2;
     int wanted = half > 0 ? (int)ceil(-log10(half)) : least;
     return wanted > 6 ? 6 : wanted > least ? wanted : least;
+}
+
+// No "-0.00".
+static double rounded(double v, int digits)
+{
+    return fabs(v) < 0.5 * pow(10, -digits) ? 0 : v;
+}
+
+// A hard bound stays one when it is printed: downward (-1) or upward (1).
+static double outward(double v, int digits, int way)
+{
+    double p = pow(10, digits), steps = way < 0 ? floor(v * p + 1e-6) : ceil(v * p - 1e-6);
+    return steps == 0 ? 0 : steps / p;
 }
 
 // The SI prefix with which `most` has one to three digits before the point.
@@ -202,19 +214,21 @@ void cli_power_add_bounds(struct jb_str *s, double value, double lower, double u
         jb_str_add(s, "n/a");
         return;
     }
-    const char *prefix = prefix_of(fmax(fabs(value), bounded ? fmax(fabs(lower), fabs(upper)) : 0), &scale);
-    int digits = decimals_for(value * scale, bounded ? (upper - lower) / 2 * scale : 0);
-    jb_str_addf(s, "%.*f %s%s", digits, value * scale, prefix, unit);
+    double most = fmax(fabs(value), bounded ? fmax(fabs(lower), fabs(upper)) : 0);
+    const char *prefix = prefix_of(most, &scale);
+    int digits = decimals_for(most * scale, bounded ? (upper - lower) / 2 * scale : 0);
+    jb_str_addf(s, "%.*f %s%s", digits, rounded(value * scale, digits), prefix, unit);
     if (bounded)
-        jb_str_addf(s, " [%.*f, %.*f]", digits, lower * scale, digits, upper * scale);
+        jb_str_addf(s, " [%.*f, %.*f]", digits, outward(lower * scale, digits, -1), digits, outward(upper * scale, digits, 1));
 }
 
 void cli_power_add_range(struct jb_str *s, double lower, double upper, const char *unit)
 {
     double scale;
-    const char *prefix = prefix_of(fmax(fabs(lower), fabs(upper)), &scale);
-    int digits = decimals_for(upper * scale, (upper - lower) / 2 * scale);
-    jb_str_addf(s, "%.*f to %.*f %s%s", digits, lower * scale, digits, upper * scale, prefix, unit);
+    double most = fmax(fabs(lower), fabs(upper));
+    const char *prefix = prefix_of(most, &scale);
+    int digits = decimals_for(most * scale, (upper - lower) / 2 * scale);
+    jb_str_addf(s, "%.*f to %.*f %s%s", digits, rounded(lower * scale, digits), digits, rounded(upper * scale, digits), prefix, unit);
 }
 
 double cli_power_watts(double uj, uint64_t window_ns)

@@ -1,4 +1,4 @@
-// Power limits as an axis of a sweep, on a tree at rest: every block runs under its limit, and whatever happens the limits are afterwards what they were. // jb:threads
+// Power limits as an axis of a sweep, on a tree at rest: every block runs under its limit, and whatever happens the limits are afterwards what they were.
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>

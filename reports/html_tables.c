@@ -84,11 +84,10 @@ static void energy_cells(struct jb_str *b, const struct jb_group *g, const struc
         jb_str_add(b, "</span></td><td data-v=\"\"></td><td data-v=\"\"></td>");
         return;
     }
-    snprintf(after, sizeof after, "%s%s%s%s%s", strchr(g->energy_class, ' ') ? " <small>" : "", strchr(g->energy_class, ' ') ? jb_energy_class_name(e->cls) : "",
-        strchr(g->energy_class, ' ') ? "</small>" : "", e->windows_failed || c->others.contaminated ? "<span class=\"pill\">remark</span>" : "",
-        e->drift_windows ? "<span class=\"pill\">idle drift</span>" : "");
+    snprintf(after, sizeof after, "%s%s%s%s", strchr(g->energy_class, ' ') ? " <small>" : "", strchr(g->energy_class, ' ') ? jb_energy_class_name(e->cls) : "",
+        strchr(g->energy_class, ' ') ? "</small>" : "", e->windows_failed || c->others.contaminated ? "<span class=\"pill\">remark</span>" : "");
     bounds_cell(b, e->gross_uj, e->gross_lower_uj, e->gross_upper_uj, after);
-    bounds_cell(b, e->net_uj, e->net_lower_uj, e->net_upper_uj, "");
+    bounds_cell(b, e->net_uj, e->net_lower_uj, e->net_upper_uj, e->drift_windows ? "<span class=\"pill\">idle drift</span>" : "");
     bounds_cell(b, e->per_correct_uj, e->per_correct_lower_uj, e->per_correct_upper_uj, "");
 }
 
@@ -208,14 +207,14 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
     jb_points_text(points, -c->accuracy_loss);
     jb_str_add(b, points);
     jb_str_add(b, "</td>");
+    if (g->energy_class)
+        energy_cells(b, g, c);
     figure_cell(b, c->latency_mean_ns, jb_fmt_ns);
     figure_cell(b, jb_cell_percentile(c, 0.5), jb_fmt_ns);
     figure_cell(b, jb_cell_percentile(c, 0.99), jb_fmt_ns);
     ratio_cell(b, v->cells[index].hull_latency);
     figure_cell(b, c->macs_mean, jb_fmt_count);
     ratio_cell(b, v->cells[index].hull_macs);
-    if (g->energy_class)
-        energy_cells(b, g, c);
     figure_cell(b, c->throughput_per_s, jb_fmt_count);
     figure_cell(b, c->model_bytes, jb_fmt_bytes);
     jb_str_add(b, "</tr>\n");
@@ -248,11 +247,10 @@ void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb
         jb_html_text(b, v->no_energy_reason, "reasons differ from setting to setting, see results.json");
         jb_str_add(b, ".");
     }
-    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>points</th><th>mean</th><th>p50</th><th>p99</th>"
-                  "<th>time vs hull</th><th>MACs</th><th>MACs vs hull</th>");
-    if (g->energy_class)
+    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th><th>accuracy, 95 %</th><th>points</th>");
+    if (g->energy_class) // what is asked for first stands first
         jb_str_addf(b, "<th>energy, gross (%s)</th><th>net of idle</th><th>gross a correct answer</th>", g->energy_class);
-    jb_str_add(b, "<th>per second</th><th>model</th></tr></thead><tbody>\n");
+    jb_str_add(b, "<th>mean</th><th>p50</th><th>p99</th><th>time vs hull</th><th>MACs</th><th>MACs vs hull</th><th>per second</th><th>model</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
     jb_str_add(b, "</tbody></table></div></div>\n");

@@ -182,6 +182,11 @@ import json
 d = json.load(open("wraps.json"))
 assert 3 <= d["wraps"] <= 8 and abs(d["energy"]["gross_w"]["mean"] - 23) < 1'
 
+awk -F, '/^[0-9]/ && $3 == 1 && $1 > 1300000000 { print $1 "," $2 "," $3 ",!EINVAL"; next } { print }' steady.trace >failing.trace
+"$program" power watch "${replay[@]}" failing.trace -i 0.4 -n 3 >out 2>err
+status=$?
+check "a channel that fails says why, the others go on" [ $status -eq 0 -a "$(grep -c ' total 23.*package-0 20.*core-0 none: .*dram-0 3' out)" -ge 2 ]
+
 if [ "$(nproc)" -gt 1 ] && [ "$(taskset -pc $$ | sed 's/.*: //')" != 0 ] && taskset -c 0 true 2>/dev/null; then
     taskset -c 0 "$program" power measure "${replay[@]}" steady.trace --idle 0 --json -o pinned.json -- sleep 0.2 >out 2>err
     check "the sampler keeps off the CPUs that are measured" python3 -c 'import json; assert json.load(open("pinned.json"))["sampler"]["cpu"] > 0'

@@ -82,15 +82,20 @@ static struct limits block_limits(const struct jb_block_request *r, uint32_t cap
     return (struct limits){ .min_ns = r->block_ns, .max_ns = most ? most : 1, .min_queries = r->min_queries, .max_queries = capacity };
 }
 
-static int lead_in(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, const struct jb_block_request *r)
+// Queries that nobody records, on other samples than the block will have: those half the order away.
+static int unrecorded(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, const struct jb_block_request *r, uint64_t min_ns, uint32_t min_queries)
 {
     uint32_t at = s->at;
-    struct limits l = { .min_ns = r->lead_in_ns, .max_ns = UINT64_MAX, .min_queries = 2, .max_queries = s->capacity };
-    // The lead-in runs other samples than the block will: those just before it.
+    struct limits l = { .min_ns = min_ns, .max_ns = UINT64_MAX, .min_queries = min_queries, .max_queries = s->capacity };
     s->at = (uint32_t)((at + lane->work->n_order / 2) % lane->work->n_order);
     int rc = run_queries(h, lane, s, (enum jb_split)r->split, &l);
     s->at = at;
     return rc;
+}
+
+static int lead_in(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, const struct jb_block_request *r)
+{
+    return unrecorded(h, lane, s, r, r->lead_in_ns, 2);
 }
 
 // ---- usage and energy around the recorded part ----
@@ -109,10 +114,17 @@ static uint64_t process_cpu_ns(void)
     return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+// The energy window begins. Returns whether the meter may have waited for an edge.
+static bool window_begin(const struct jb_host *h, struct meters *m)
+{
+    cputime_now(h, &m->cputime); // outside the window: reading /proc/stat costs as much as some queries
+    if (!h->o.meter) return false;
+    (void)jb_meter_begin(h->o.meter, &m->window); // a window that could not begin says why when it ends
+    return strcmp(jb_meter_source(h->o.meter), "none") != 0;
+}
+
 static void meters_begin(const struct jb_host *h, struct meters *m, struct jb_block *b)
 {
-    cputime_now(h, &m->cputime); // outside the energy window: reading /proc/stat costs as much as some queries
-    if (h->o.meter) (void)jb_meter_begin(h->o.meter, &m->window); // waits for an edge; a window that could not begin says why when it ends
     getrusage(RUSAGE_SELF, &m->usage);
     m->cpu_ns = process_cpu_ns();
     b->start_ns = now(h);
@@ -176,7 +188,10 @@ static void open_gate(struct crew *c, uint32_t n, enum gate gate, struct meters 
 {
     pthread_mutex_lock(&c->lock);
     while (c->n_ready < n) pthread_cond_wait(&c->changed, &c->lock);
-    if (gate == GATE_OPEN) meters_begin(c->h, m, b);
+    if (gate == GATE_OPEN) {
+        (void)window_begin(c->h, m); // the members stand at the gate anyway
+        meters_begin(c->h, m, b);
+    }
     c->gate = gate;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
@@ -209,6 +224,12 @@ static int run_alone(struct jb_host *h, struct jb_host_lane *lane, const struct 
     struct meters meters;
     int rc = lead_in(h, lane, lane->streams, r);
     if (rc) return rc;
+    // While the meter waited for an edge the caches were emptied of the model. One query more brings it back; the window holds its joules, so it counts as a row there.
+    if (window_begin(h, &meters) && (rc = unrecorded(h, lane, lane->streams, r, 0, 1)) == 0) b->window_rows = lane->batch;
+    if (rc) {
+        (void)jb_meter_end(h->o.meter, &meters.window);
+        return rc;
+    }
     meters_begin(h, &meters, b);
     rc = run_queries(h, lane, lane->streams, (enum jb_split)r->split, l);
     meters_end(h, &meters, b);
@@ -261,6 +282,7 @@ int jb_host_run(struct jb_host *h, const struct jb_block_request *r, struct jb_b
     rc = lane->n_streams == 1 ? run_alone(h, lane, r, &l, &b) : run_crew(h, lane, r, &l, &b);
     if (rc) return jb_fail(err, rc, "cell %s, block %u: a query failed (%s)", r->cell, r->repetition, jb_code_text(rc));
     rc = gather(&b, lane, err);
+    b.window_rows += b.raw.n_rows;
     if (!rc) *out = b;
     return rc;
 }

@@ -19,7 +19,7 @@ struct sums {
 static void add_net(struct sums *s, const struct jb_block_fact *b)
 {
     const double net[3] = { b->net_uj, b->net_lower_uj, b->net_upper_uj }, idle[3] = { b->uj - b->net_uj, b->upper_uj - b->net_upper_uj, b->lower_uj - b->net_lower_uj };
-    s->net_rows += (double)b->n_rows;
+    s->net_rows += (double)b->window_rows;
     s->net_window_ns += (double)b->window_ns;
     s->drift += b->drift;
     for (int i = 0; i < 3; i++) {
@@ -38,7 +38,7 @@ static void sum_windows(const struct jb_rec_cell *rec, struct sums *s)
             s->failed++;
             continue;
         }
-        s->rows += (double)b->n_rows;
+        s->rows += (double)b->window_rows;
         s->window_ns += (double)b->window_ns;
         for (int k = 0; k < 3; k++) s->uj[k] += gross[k];
         if (b->net_cls != JB_ENERGY_NONE) add_net(s, b);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #define MARGIN 1.05                     // the next windows' half-widths are not exactly those seen
+#define SURELY_WIDER 2.0
 #define TOLD_APART 1.5                  // windows must differ by this factor before the part that grows with them can be seen
 
 bool jb_energy_counts(enum jb_energy_class c) { return c == JB_ENERGY_MEASURED || c == JB_ENERGY_INTEGRATED || c == JB_ENERGY_REPLAYED; }
@@ -11,8 +12,8 @@ static double half_of(const struct jb_block_fact *b) { return (b->upper_uj - b->
 
 static bool usable(const struct jb_block_fact *b) { return jb_energy_counts(b->energy_cls) && b->window_ns && b->uj > 0; }
 
-// What grows with the window, in microjoules a nanosecond. Half-widths also scatter (an update that came late): the least slope over two long windows or more
-// is believed, measured from the widest of the short ones, so that scatter alone never passes for growth.
+// What grows with the window, in microjoules a nanosecond. Half-widths also scatter (an update that came late): growth is believed when two long windows or more
+// are there and each is at least twice as wide as the widest of the short ones; then the least slope counts. Until then a longer window is worth a try.
 static double growth(const struct jb_block_fact *blocks, uint32_t n, double shortest_ns)
 {
     double base = 0, base_ns = 0, least = INFINITY;
@@ -25,6 +26,7 @@ static double growth(const struct jb_block_fact *blocks, uint32_t n, double shor
     for (uint32_t i = 0; i < n; i++) {
         if (!usable(&blocks[i]) || (double)blocks[i].window_ns <= TOLD_APART * shortest_ns) continue;
         longer++;
+        if (half_of(&blocks[i]) < SURELY_WIDER * base) return 0;
         least = fmin(least, (half_of(&blocks[i]) - base) / ((double)blocks[i].window_ns - base_ns));
     }
     return longer >= 2 && least > 0 ? least : 0;

@@ -43,7 +43,7 @@ struct jb_block_fact {
     uint64_t wall_ns, cpu_ns, n_queries, n_rows, voluntary_switches, involuntary_switches, major_faults;
     // Energy without its texts, which are the same in all blocks of a cell (kept once, see struct jb_rec_cell)
     enum jb_energy_class energy_cls, net_cls;
-    uint64_t window_ns;
+    uint64_t window_ns, window_rows;     // window_rows: those that the joules were drawn for, at least the recorded ones
     double uj, lower_uj, upper_uj, net_uj, net_lower_uj, net_upper_uj;
     double others, others_least;         // share of the machine's CPU time that others had, and what of it is certain; NAN: not known
     uint32_t attempt;                    // from 0: contaminated ones are measured again

@@ -36,7 +36,8 @@ int jb_sample_order(const struct jb_workload_info *info, enum jb_split split, ui
 struct jb_block {
     struct jb_raw_block raw;             // owned: jb_block_free
     uint64_t start_ns, wall_ns;          // clock at the start; length of the recorded part
-    struct jb_joules energy;             // over the recorded part
+    struct jb_joules energy;             // over the recorded part, and what else ran in the window:
+    uint64_t window_rows;                // rows that these joules were drawn for
     uint64_t cpu_ns;                     // CPU time of this process over the recorded part
     struct jb_cputime_span others;       // CPU time of other processes meanwhile
     uint64_t voluntary_switches, involuntary_switches, major_faults;

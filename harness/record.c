@@ -129,6 +129,8 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
                                .contaminated = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "contaminated")),
                                .drift = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "drift")) };
     const cJSON *others = cJSON_GetObjectItemCaseSensitive(line, "others");
+    b.window_rows = jb_line_u64(line, "window_rows");
+    if (b.window_rows < b.n_rows) b.window_rows = b.n_rows;
     b.others = jb_line_num(others, "share");
     b.others_least = jb_line_num(others, "share_least");
     jb_line_text(line, "cell", id, sizeof id);

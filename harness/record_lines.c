@@ -50,7 +50,7 @@ cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block 
     if (ok && a->attempt) ok = jb_json_put_u64(o, "attempt", a->attempt);
     if (ok && a->contaminated) ok = jb_json_put_bool(o, "contaminated", true);
     if (ok && b->energy.cls != JB_ENERGY_NONE) // without a figure the block's own reason says it all
-        ok = put_joules(o, "idle_before", &a->idle_before) && put_joules(o, "idle_after", &a->idle_after) && put_joules(o, "net", &a->net) && jb_json_put_bool(o, "drift", a->drift);
+        ok = jb_json_put_u64(o, "window_rows", b->window_rows) && put_joules(o, "idle_before", &a->idle_before) && put_joules(o, "idle_after", &a->idle_after) && put_joules(o, "net", &a->net) && jb_json_put_bool(o, "drift", a->drift);
     return finish(o, ok);
 }
 

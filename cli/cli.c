@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +62,19 @@ static void find_files(struct cli *c)
         c->paths.source_dir = c->source_dir;
 }
 
+// Where stdin, stdout or stderr is closed, the next file opened would get its number, and messages would go into it. Something that can neither be read nor written
+// takes the place; a command that is started finds it closed as before.
+static void fill_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
+            return; // no /dev: nothing can be done
+}
+
 void cli_open(struct cli *c)
 {
     memset(c, 0, sizeof *c);
+    fill_standard_files();
     const char *term = env("TERM");
     bool dumb = term && strcmp(term, "dumb") == 0;
     c->out_tty = isatty(STDOUT_FILENO) == 1;

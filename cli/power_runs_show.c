@@ -145,8 +145,8 @@ static void add_cpu(struct jb_str *s, const struct cli_runs *r)
         if (r->run[i].contaminated)
             worst = fmax(worst, r->run[i].others.share_least);
     if (n)
-        line(s, "warning", "contaminated: in %zu of %zu repetitions others used more than %.0f %% of the machine (up to %.0f %%), and their energy is in the figures", n, r->n,
-             CLI_CONTAMINATED_SHARE * 100, worst * 100);
+        line(s, "warning", "contaminated: in %zu of %zu repetitions others used more than %.0f %% of the machine (up to %.0f %%)%s", n, r->n,
+             CLI_CONTAMINATED_SHARE * 100, worst * 100, cli_runs_class(r) == JB_ENERGY_NONE ? "" : ", and their energy is in the figures");
 }
 
 void cli_runs_text(const struct cli_runs *r, struct jb_str *s)

@@ -219,6 +219,11 @@ check "record writes over nothing" [ "$(status_of "$program" power record "${roo
 check "but with --force" [ "$(status_of "$program" power record "${root[@]}" -o one.trace -d 0.1 --force)" -eq 0 ]
 check "record around a command hands on its code" [ "$(status_of "$program" power record "${root[@]}" -o two.trace -i 0.02 -- sh -c 'sleep 0.2; exit 6')" -eq 6 ]
 check "record of a full disk: 4" [ "$(status_of "$program" power record "${root[@]}" -f -o /dev/full -d 0.1)" -eq 4 ]
+"$program" power record "${root[@]}" -o closed.trace -d 0.2 0<&- >&- 2>&-
+check "with stdout and stderr closed nothing of theirs gets into the trace" [ "$(grep -c recorded closed.trace)" -eq 0 -a "$(grep -c '^[0-9]' closed.trace)" -ge 2 ]
+"$program" power measure --power none --idle 0 -o report -- sh -c 'ls /proc/self/fd >list' 0<&- >&- 2>&-
+sh -c 'ls /proc/self/fd >plain' 0<&- >&- 2>&-
+check "and a command finds them closed" cmp -s list plain
 tree_off "$PWD/tree"
 check "watch without a sensor: 4" [ "$(status_of "$program" power watch --power none)" -eq 4 ]
 check "record without a sensor: 4, and no file" [ "$(status_of "$program" power record --power none -o three.trace)" -eq 4 -a ! -e three.trace ]

@@ -6,6 +6,7 @@ limit=/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw
 trust=--trust-guest-rapl
 cd /tmp
 
+at() { read -r uptime idle </proc/uptime && echo "note - $uptime s: $1"; }
 set_to() { echo "$2" >"$energy/$1"; }
 load() { insmod "/modules/$1.ko" $2 $3 $4 || echo "not ok - $1 does not load"; }
 unload() { for m; do rmmod "$m" || echo "not ok - $m does not unload"; done; }
@@ -80,7 +81,7 @@ failures() {
 # The whole plan, every cell of it; emulation is some fifty times slower than the plan expects.
 sweep() {
     joulebench sweep /usr/share/joulebench/plans/smoke.json --power "$1" $trust -o "sweep.$1" \
-        --set 'percentiles=[0.5]' --set accuracy_samples=100 --set max_seconds=3 --set energy_half_width=0.1 >sweep.out 2>&1 ||
+        --set 'percentiles=[0.5]' --set accuracy_samples=100 --set block_ms=100 --set max_seconds=20 --set energy_half_width=0.2 >sweep.out 2>&1 ||
         { echo "  | the sweep ended with status $?"; tail -n 5 sweep.out | sed 's/^/  | /'; }
     judge measured "sweep.$1/results.json" "a whole smoke sweep, $1"
 }
@@ -113,7 +114,6 @@ limits() {
 }
 
 echo 0 >/proc/sys/kernel/perf_event_paranoid
-at() { read -r uptime idle </proc/uptime && echo "note - $uptime s: $1"; }
 at "the powercap class, two packages"
 load jb_energy packages=2
 load jb_zones
@@ -147,6 +147,6 @@ judge holds m.json 23 "and cost nothing"
 load jb_pmu
 known_power 23 "the real driver, known power"
 at "a sweep"
-sweep auto
+sweep powercap
 unload jb_msr jb_pmu jb_energy
 at "done"

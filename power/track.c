@@ -35,7 +35,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct jb_track *t, int co
     for (int i = 0; i < JB_TRACK_MARKS; i++) {
         struct jb_mark *m = &t->mark[i];
         // Of what never rests, a value that was not seen to move on may have been an old one: the source may have died before the mark.
-        if (m->open && (!m->confirmed || (t->channel->never_rests && !m->final))) m->lost = true;
+        if (m->open && (!m->confirmed || ((t->channel->never_rests || t->channel->kind == JB_CHANNEL_POWER) && !m->final))) m->lost = true;
         m->final = true;
     }
     return code;
@@ -169,42 +169,71 @@ static int push_count(struct jb_track *t, const struct jb_reading *r)
 
 // ---- readings of power ----
 
-static void settle_power_mark(struct jb_track *t, struct jb_mark *m, const double rate[3], uint64_t from_ns, double lag_uj)
+enum { LEAST, BEST, MOST };
+
+// A mark `ns` behind (or, negative, before) the sums as they are.
+static void settle_power_mark(const struct jb_track *t, struct jb_mark *m, const double rate[3], double ns)
 {
-    double ns = (double)minus(m->t_ns, from_ns);
-    m->lower_uj = t->low_uj + rate[0] * ns;
-    m->best_uj = t->total_uj + rate[1] * ns;
-    m->upper_uj = t->high_uj + rate[2] * ns;
-    m->slack_uj = lag_uj;
-    m->final = m->confirmed = m->fitted = true;
+    m->lower_uj = t->low_uj + rate[LEAST] * ns;
+    m->best_uj = t->total_uj + rate[BEST] * ns;
+    m->upper_uj = t->high_uj + rate[MOST] * ns;
+    m->confirmed = m->fitted = true;
+    m->final = t->s_least_ns >= m->t_ns;
+}
+
+// Rates change at the last sample, whose moment may lie before its read: what this can do to the sums, and to marks before it.
+static void bend(struct jb_track *t, const double rate[3])
+{
+    double up = fmax(rate[MOST] - t->slice[MOST], 0), down = fmax(t->slice[LEAST] - rate[LEAST], 0), z = (double)(t->last_end_ns - t->s_least_ns);
+    for (int i = 0; i < JB_TRACK_MARKS; i++) {
+        struct jb_mark *m = &t->mark[i];
+        if (!m->open || !m->confirmed || m->final) continue;
+        double ns = (double)minus(m->t_ns, t->s_least_ns);
+        m->ahead_low_uj += down * ns;
+        m->ahead_high_uj += up * ns;
+    }
+    t->low_uj -= down * z;
+    t->high_uj += up * z;
+}
+
+// From the last sample to one that was read until `now`.
+static void add_slice(struct jb_track *t, const struct jb_reading *r)
+{
+    const struct jb_channel *c = t->channel;
+    uint64_t ns = r->end_ns - t->last_end_ns, most = GAP_PERIODS * t->update_ns > GAP_LEAST_NS ? GAP_PERIODS * t->update_ns : GAP_LEAST_NS, before = t->last_end_ns;
+    double w = r->watts * W_TO_UJ_PER_NS, last = t->last_w * W_TO_UJ_PER_NS, step = fmax(c->unit, c->step_uj * 1e-6) * W_TO_UJ_PER_NS;
+    bool gap = ns > most;
+    double rate[3] = {gap ? 0 : fmax(fmin(w, last) - step, 0), c->averaged ? w : (w + last) / 2, gap ? t->ceiling_uj_per_ns : fmax(w, last) + step};
+    if (t->sliced) bend(t, rate);
+    t->s_least_ns = r->exact ? r->begin_ns : minus(r->begin_ns, t->update_ns);
+    for (int i = 0; i < JB_TRACK_MARKS; i++) {
+        struct jb_mark *m = &t->mark[i];
+        if (!m->open || m->lost || m->final) continue;
+        if (m->confirmed) m->final = t->s_least_ns >= m->t_ns;
+        else if (m->t_ns <= r->end_ns) settle_power_mark(t, m, rate, (double)minus(m->t_ns, before));
+    }
+    t->low_uj += rate[LEAST] * (double)ns;
+    t->total_uj += rate[BEST] * (double)ns;
+    t->high_uj += rate[MOST] * (double)ns;
+    memcpy(t->slice, rate, sizeof t->slice);
+    t->sliced = true;
 }
 
 static int push_watts(struct jb_track *t, const struct jb_reading *r)
 {
-    const struct jb_channel *c = t->channel;
-    uint64_t now = r->end_ns, before = t->last_end_ns;
-    double w = r->watts * W_TO_UJ_PER_NS, last = t->last_w * W_TO_UJ_PER_NS, step = fmax(c->unit, c->step_uj * 1e-6) * W_TO_UJ_PER_NS;
-    if (!(r->watts >= 0) || w > t->ceiling_uj_per_ns)
+    if (!(r->watts >= 0) || r->watts * W_TO_UJ_PER_NS > t->ceiling_uj_per_ns)
         return fail(t, JB_E_RANGE, "implausible: %.6g W, ceiling %.6g W", r->watts, t->ceiling_uj_per_ns / W_TO_UJ_PER_NS);
-    if (t->started && now > before) {
-        uint64_t most = GAP_PERIODS * t->update_ns > GAP_LEAST_NS ? GAP_PERIODS * t->update_ns : GAP_LEAST_NS;
-        bool gap = now - before > most;
-        double rate[3] = {gap ? 0 : fmax(fmin(w, last) - step, 0), c->averaged ? w : (w + last) / 2, gap ? t->ceiling_uj_per_ns : fmax(w, last) + step};
-        double lag = r->exact ? 0 : (double)t->update_ns * (rate[2] - rate[0]); // each sample may be an update period old
-        for (int i = 0; i < JB_TRACK_MARKS; i++) {
-            struct jb_mark *m = &t->mark[i];
-            if (m->open && !m->final && m->t_ns <= now) settle_power_mark(t, m, rate, before, lag);
-        }
-        double ns = (double)(now - before);
-        t->low_uj += rate[0] * ns;
-        t->total_uj += rate[1] * ns;
-        t->high_uj += rate[2] * ns;
+    if (!t->started) {
+        t->sliced = false;
+        t->s_least_ns = r->exact ? r->begin_ns : minus(r->begin_ns, t->update_ns);
+    } else if (r->end_ns > t->last_end_ns) {
+        add_slice(t, r);
     }
     t->started = t->known = true;
     t->edges++;
     t->last_w = r->watts;
     t->last_begin_ns = r->begin_ns;
-    t->last_end_ns = now;
+    t->last_end_ns = r->end_ns;
     return JB_OK;
 }
 
@@ -226,11 +255,11 @@ void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns)
     struct jb_mark *m = &t->mark[slot];
     *m = (struct jb_mark){.open = true, .t_ns = t_ns, .wraps = t->wraps, .faults = t->faults, .edges = t->edges, .lower_uj = -INFINITY, .upper_uj = INFINITY, .best_uj = NAN};
     if (t->channel->kind == JB_CHANNEL_POWER) {
-        double ns = (double)minus(t_ns, t->last_end_ns);
-        m->lost = !t->known;
-        m->lower_uj = t->low_uj;
-        m->best_uj = t->total_uj + t->last_w * W_TO_UJ_PER_NS * ns;
-        m->upper_uj = t->high_uj + t->ceiling_uj_per_ns * ns;
+        m->lost = !t->started;
+        if (t_ns >= t->last_end_ns) return; // the next sample tells
+        // Within the last read: back along the rates before it; of the very first one nothing is known but the ceiling.
+        double first[3] = {0, t->last_w * W_TO_UJ_PER_NS, t->ceiling_uj_per_ns};
+        settle_power_mark(t, m, t->sliced ? t->slice : first, -(double)(t->last_end_ns - t_ns));
         return;
     }
     m->slack_uj = t->slack_uj;
@@ -244,11 +273,12 @@ void jb_track_unmark(struct jb_track *t, int slot) { t->mark[slot].open = false;
 
 static double clamp(double x, double low, double high) { return isnan(x) ? (low + high) / 2 : x < low ? low : x > high ? high : x; }
 
-static void span_of_power(const struct jb_mark *a, const struct jb_mark *b, struct jb_span *out)
+static void span_of_power(const struct jb_track *t, const struct jb_mark *a, const struct jb_mark *b, struct jb_span *out)
 {
-    double lag = a->slack_uj + b->slack_uj;
-    out->lower_uj = fmax(b->lower_uj - a->lower_uj - lag, 0);
-    out->upper_uj = b->upper_uj - a->upper_uj + lag;
+    // What a sample that is still to come may say of the time before the end.
+    double open_ns = b->final ? 0 : (double)minus(b->t_ns, t->s_least_ns);
+    out->lower_uj = fmax(b->lower_uj - a->lower_uj - b->ahead_low_uj - open_ns * t->slice[LEAST], 0);
+    out->upper_uj = b->upper_uj - a->upper_uj + b->ahead_high_uj + open_ns * fmax(t->ceiling_uj_per_ns - t->slice[MOST], 0);
     out->uj = clamp(b->best_uj - a->best_uj, out->lower_uj, out->upper_uj);
     out->wraps = 0;
 }
@@ -280,7 +310,7 @@ int jb_track_between(const struct jb_track *t, int from, int to, struct jb_span 
         snprintf(reason, room, "%s", why);
         return JB_E_UNAVAILABLE;
     }
-    if (power) span_of_power(a, b, out);
+    if (power) span_of_power(t, a, b, out);
     else span_of_counts(a, b, moved, out);
     out->lower_uj *= 1 - fmin(t->channel->accuracy, 1);
     out->upper_uj *= 1 + t->channel->accuracy;

@@ -6,7 +6,10 @@
 // bound E(t) from above without using P at all. A window is two marks. (Derivation: docs/measuring-energy.md.)
 //     s_most  = end of the read.
 //     s_least = begin of the read - update period; but if the value differs from the one before, it was updated since that earlier read began: the later of both.
-// A reading of power says that power lay, up to the next reading, between the two: integrated. These bounds rest on that assumption, which the class says.
+// A reading of power is of some moment in [begin - update period, end], if it is not exact of the moment of the read; from one such moment to the next one's power lay
+// between the two readings: integrated. These bounds rest on that assumption, which the class says. Sums are kept as if each moment were the end of its read; that a moment may
+// have been up to z earlier adds z max(0, M - M') at each reading to the sum of the most, where M' and M are the larger of two neighbours before and behind it, and likewise
+// takes z max(0, m' - m) from the sum of the least. Readings behind a window's end may be of before it: only the first that cannot be makes the bounds final.
 #ifndef JB_POWER_TRACK_H
 #define JB_POWER_TRACK_H
 
@@ -23,7 +26,8 @@ struct jb_mark {
     bool fitted;             // best_uj lies on the line between the edges around it
     uint64_t t_ns, before_ns; // before_ns: since the last reading before it
     double lower_uj, best_uj, upper_uj; // since the track's first reading; power: of the sums of least and most power
-    double slack_uj;         // energy: what wraps had hidden when it was set; power: what the age of a sample may hide
+    double slack_uj;         // energy: what wraps had hidden when it was set
+    double ahead_low_uj, ahead_high_uj; // power: what samples behind it, which may be of before it, take from the one and add to the other
     uint32_t wraps, wraps_behind; // the track's when it was set, and when it was confirmed
     uint64_t faults, edges;  // the track's when it was set
 };
@@ -42,6 +46,8 @@ struct jb_track {
     double total_uj;         // the same in microjoules; power: the best sum
     double low_uj, high_uj;  // power: sums of the least and the most power
     double last_w;
+    bool sliced;             // power: slice holds the least, best and most rate between the last two samples, in uJ/ns
+    double slice[3];
     double slack_uj;         // energy: what wraps may have hidden so far
     double edge_ns, edge_uj, rate_uj_per_ns; // the last change of value, and the slope between the last two
     uint32_t wraps;

@@ -395,6 +395,99 @@ static void any_sequence_holds_the_truth_or_is_refused(void **state)
     assert_true(held[CLEAN] > refused[CLEAN] && wraps > n / 10 && r.widths < 1.5 * r.oracle_widths);
 }
 
+// ---- Samples of power: a sample is of some moment in its read or, unless it is stamped, up to an update period before it; from one such moment to the next
+// power lies between the two samples. Everything else is free, and done here in the worst way: now at the one, now at the other.
+
+#define MOST_SAMPLES 24
+
+struct samples {
+    struct jb_rng rng;
+    struct jb_channel channel;
+    double ceiling_w;
+    size_t n;
+    uint64_t begin_ns[MOST_SAMPLES], end_ns[MOST_SAMPLES], moment_ns[MOST_SAMPLES], turn_ns[MOST_SAMPLES]; // turn: from the sample's power to the next one's
+    double watts[MOST_SAMPLES];
+};
+
+static double power_uj(const struct samples *s, uint64_t t_ns)
+{
+    double uj = 0;
+    for (size_t i = 0; i + 1 < s->n; i++) {
+        uint64_t from = s->moment_ns[i], turn = s->turn_ns[i], to = s->moment_ns[i + 1];
+        double first = s->channel.averaged ? s->watts[i + 1] : s->watts[i];
+        if (t_ns > from) uj += first * 1e-3 * (double)((t_ns < turn ? t_ns : turn) - from);
+        if (t_ns > turn) uj += s->watts[i + 1] * 1e-3 * (double)((t_ns < to ? t_ns : to) - turn);
+    }
+    return uj;
+}
+
+static void make_samples(struct samples *s, uint64_t seed)
+{
+    memset(s, 0, sizeof *s);
+    jb_rng_seed(&s->rng, seed);
+    s->ceiling_w = 100;
+    s->n = 6 + jb_rng_below(&s->rng, MOST_SAMPLES - 6);
+    bool exact = jb_rng_below(&s->rng, 2);
+    uint64_t update = exact ? 0 : 1000000 + jb_rng_below(&s->rng, 50 * MS), gap = update / 4 + 1000000 + jb_rng_below(&s->rng, 60 * MS), now = 1000 * MS;
+    s->channel = (struct jb_channel){.kind = JB_CHANNEL_POWER, .unit = jb_rng_below(&s->rng, 2) ? 1e-6 : 0.5, .ceiling_w = s->ceiling_w, .update_ns = update, .averaged = jb_rng_below(&s->rng, 4) == 0};
+    for (size_t i = 0; i < s->n; i++) {
+        now += jb_rng_below(&s->rng, 4) ? gap : jb_rng_below(&s->rng, 2 * gap);
+        s->begin_ns[i] = now;
+        now += jb_rng_below(&s->rng, 3000);
+        s->end_ns[i] = now;
+        uint64_t least = s->begin_ns[i] - update, most = now;
+        if (i && s->moment_ns[i - 1] > least) least = s->moment_ns[i - 1];
+        s->moment_ns[i] = jb_rng_below(&s->rng, 3) == 0 ? least : jb_rng_below(&s->rng, 2) ? most : least + jb_rng_below(&s->rng, most - least + 1);
+        double u = jb_rng_unit(&s->rng);
+        s->watts[i] = u < 0.4 ? 10 : u < 0.8 ? 90 : 10 + 80 * jb_rng_unit(&s->rng);
+    }
+    for (size_t i = 0; i + 1 < s->n; i++) s->turn_ns[i] = s->moment_ns[i] + jb_rng_below(&s->rng, s->moment_ns[i + 1] - s->moment_ns[i] + 1);
+}
+
+// Two marks at random times between the second sample and the last but some, so that there are readings behind the end.
+static bool one_window_of_power(uint64_t seed, double *width, double *figure)
+{
+    struct samples s;
+    struct jb_track t;
+    make_samples(&s, seed);
+    jb_track_init(&t, &s.channel);
+    uint64_t from = s.end_ns[1], to = s.begin_ns[s.n - 2], at[2];
+    bool set[2] = {false, false};
+    for (int i = 0; i < 2; i++) at[i] = from + jb_rng_below(&s.rng, to - from + 1);
+    if (at[0] > at[1]) { uint64_t x = at[0]; at[0] = at[1]; at[1] = x; }
+    for (size_t i = 0; i < s.n; i++) {
+        for (int k = 0; k < 2; k++)
+            if (!set[k] && at[k] < s.begin_ns[i]) jb_track_mark(&t, k, at[k]), set[k] = true;
+        struct jb_reading r = {.begin_ns = s.begin_ns[i], .end_ns = s.end_ns[i], .exact = s.channel.update_ns == 0, .watts = floor(s.watts[i] / s.channel.unit) * s.channel.unit};
+        assert_int_equal(jb_track_push(&t, &r), 0);
+        for (int k = 0; k < 2; k++)
+            if (!set[k] && at[k] <= s.end_ns[i]) jb_track_mark(&t, k, at[k]), set[k] = true; // within the read
+    }
+    struct jb_span span;
+    char why[256] = "";
+    if (jb_track_between(&t, 0, 1, &span, why, sizeof why)) {
+        assert_true(why[0]);
+        return false;
+    }
+    double truth = power_uj(&s, at[1]) - power_uj(&s, at[0]), eps = 1e-6 + 1e-9 * power_uj(&s, at[1]);
+    if (!(span.lower_uj <= truth + eps && truth - eps <= span.upper_uj))
+        fail_msg("seed %" PRIu64 ": update %" PRIu64 " ns: truth %.3f outside [%.3f, %.3f]", seed, s.channel.update_ns, truth, span.lower_uj, span.upper_uj);
+    assert_true(span.lower_uj <= span.uj && span.uj <= span.upper_uj);
+    *width += span.upper_uj - span.lower_uj;
+    *figure += span.uj;
+    return true;
+}
+
+static void power_between_neighbouring_samples(void **state)
+{
+    (void)state;
+    uint64_t held = 0, n = SEQUENCES / 5;
+    double width = 0, figure = 0;
+    for (uint64_t seed = 1; seed <= n; seed++) held += one_window_of_power(seed, &width, &figure);
+    print_message("%" PRIu64 " windows of power of %" PRIu64 " held, half-width %.3g of the figure\n", held, n, width / 2 / figure);
+    assert_true(held > n * 9 / 10);
+}
+
 // ---- By hand. A ceiling of 100 W is 0.1 uJ a nanosecond; updates every millisecond, so that a value is up to 100000 uJ behind.
 
 struct bench { struct jb_channel channel; struct jb_track track; };
@@ -624,6 +717,7 @@ int main(void)
         cmocka_unit_test(frozen_before_the_end),
         cmocka_unit_test(dead_before_the_end),
         cmocka_unit_test(edges_make_bounds_tight),
+        cmocka_unit_test(power_between_neighbouring_samples),
         cmocka_unit_test(any_sequence_holds_the_truth_or_is_refused),
     };
     return cmocka_run_group_tests_name("track", tests, NULL, NULL);

@@ -39,6 +39,7 @@ static void reads_a_plan(void **state)
     assert_string_equal(jb_plan_name(p), "p");
     assert_int_equal(p->settings.seed, 7);
     assert_int_equal(p->settings.repetitions, 3);
+    assert_true(p->settings.energy_half_width == 0.01 && p->settings.max_other_cpu == 0.10 && p->settings.extend);
     assert_int_equal(p->settings.n_percentiles, 1);
     assert_int_equal(p->n_policies, 3);
     assert_int_equal(p->policies[1].n_thresholds, 2);
@@ -64,6 +65,9 @@ static void refuses_with_place(void **state)
     refused(HEAD WORK "\"models\": [{\"name\": \"m\", \"file\": 3}], " REST, JB_E_INVALID, "\"file\"");
     refused(HEAD WORK "\"models\": [{\"name\": \"m\", \"file\": \"f\", \"workload\": \"other\"}], " REST, JB_E_INVALID, "\"workload\"");
     refused(HEAD "\"workloads\": [{\"name\": \"null\"}], " MODEL REST, JB_E_INVALID, "without a model");
+    refused(HEAD WORK MODEL "\"energy_half_width\": 0, " REST, JB_E_RANGE, "\"energy_half_width\"");
+    refused(HEAD WORK MODEL "\"energy_half_width\": \"1 %\", " REST, JB_E_INVALID, "\"energy_half_width\"");
+    refused(HEAD WORK MODEL "\"max_other_cpu\": 1.5, " REST, JB_E_RANGE, "\"max_other_cpu\"");
 }
 
 static void refused_axes(const char *axes, const char *part)

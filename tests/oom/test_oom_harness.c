@@ -97,13 +97,12 @@ static void seal_line(FILE *f, const char *body, size_t n_body, uint64_t n, char
     fprintf(f, "{\"n\":%llu,\"sha256\":\"%s\",\"line\":%.*s}\n", (unsigned long long)n, last, (int)n_body, body);
 }
 
-static void journals(void **state)
+// A fuzzer's seed: a small run, one line a line, behind one byte.
+static void journal_of(const char *path)
 {
-    (void)state;
-    // The fuzzer's seed: a small run, one line a line, behind one byte.
     char *text, last[JB_HASH_HEX], *sealed = NULL;
     size_t n;
-    assert_int_equal(jb_read_file("tests/fuzz/corpus/journal/sealed", 1 << 20, &text, &n, NULL), 0);
+    assert_int_equal(jb_read_file(path, 1 << 20, &text, &n, NULL), 0);
     FILE *f = open_memstream(&sealed, &journal_bytes);
     memset(last, '0', JB_HASH_HEX - 1);
     last[JB_HASH_HEX - 1] = 0;
@@ -115,9 +114,16 @@ static void journals(void **state)
     }
     fclose(f);
     journal_text = sealed;
-    oom_countdown("journal to result", journal_to_result, NULL);
+    oom_countdown(path, journal_to_result, NULL);
     free(sealed);
     free(text);
+}
+
+static void journals(void **state)
+{
+    (void)state;
+    journal_of("tests/fuzz/corpus/journal/sealed");
+    journal_of("tests/fuzz/corpus/journal/joules"); // with a meter: attempts, drift, failed windows, a sampler
 }
 
 // Whole runs, kept in memory: from opening to result. A clock that jumps keeps blocks short.

@@ -35,8 +35,8 @@ struct watch {
 
 static void put_power(cJSON *o, const struct jb_joules *j)
 {
-    bool have = jb_joules_have(j);
-    cli_power_put_joules(o, "energy", j);
+    bool have = jb_joules_have(j) && j->cls != JB_ENERGY_MODELLED;
+    cli_power_put_split(o, "energy", "energy_modelled", j);
     jb_json_put_f64(o, "power_w", have ? cli_power_watts(j->uj, j->window_ns) : NAN);
     jb_json_put_f64(o, "lower_w", have ? cli_power_watts(j->lower_uj, j->window_ns) : NAN);
     jb_json_put_f64(o, "upper_w", have ? cli_power_watts(j->upper_uj, j->window_ns) : NAN);
@@ -132,7 +132,7 @@ static bool show_summary(const struct watch *w, uint64_t elapsed_ns, const struc
         return print_json(w, true, elapsed_ns, total);
     jb_meter_facts(w->m, &f);
     jb_str_addf(&line, "in %.3f s: ", (double)elapsed_ns * 1e-9);
-    if (jb_joules_have(total)) {
+    if (jb_joules_have(total) && total->cls != JB_ENERGY_MODELLED) {
         cli_power_add_bounds(&line, total->uj * 1e-6, total->lower_uj * 1e-6, total->upper_uj * 1e-6, "J");
         jb_str_add(&line, ", ");
     }

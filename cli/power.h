@@ -26,6 +26,8 @@ int cli_power_open(struct jb_meter **out, const struct jb_power_opts *o, struct 
 
 // Records of the schema: energy, meter, channel (all facts), sampler.
 void cli_power_put_joules(cJSON *o, const char *key, const struct jb_joules *j);
+// The same under two names: what was observed, and what was modelled (a guest's RAPL); one of the two is none.
+void cli_power_put_split(cJSON *o, const char *key, const char *key_modelled, const struct jb_joules *j);
 void cli_power_put_meter(cJSON *o, const char *key, const struct jb_meter *m, const struct cli_power_why *why); // m NULL: none with `why`
 void cli_power_put_channels(cJSON *o, const char *key, const struct jb_meter *m);
 void cli_power_put_sampler(cJSON *o, const char *key, const struct jb_meter *m);
@@ -34,7 +36,7 @@ void cli_power_put_sampler(cJSON *o, const char *key, const struct jb_meter *m);
 void cli_power_add_bounds(struct jb_str *s, double value, double lower, double upper, const char *unit);
 // "12.30 to 12.40 J".
 void cli_power_add_range(struct jb_str *s, double lower, double upper, const char *unit);
-// "12.35 W [12.30, 12.40]" of an energy over its window, or "none: REASON".
+// "12.35 W [12.30, 12.40]" of an energy over its window, "modelled 12.35 W [...]", or "none: REASON".
 void cli_power_add_watts(struct jb_str *s, const struct jb_joules *j);
 // Text that somebody else chose: control characters as '?'.
 void cli_power_add_safe(struct jb_str *s, const char *text);

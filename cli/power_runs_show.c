@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "cli/power_runs.h"
 
-enum { NAME_WIDTH = 13 };
+enum { NAME_WIDTH = 14 };
 
 // Why there is no "energy" where the figures are modelled.
 static struct jb_joules not_observed(const struct cli_runs *r)
@@ -54,6 +54,12 @@ static void add_stat(struct jb_str *s, const struct cli_runs *r, const char *nam
     jb_str_add(s, "\n");
 }
 
+static bool short_runs(const struct cli_runs *r)
+{
+    struct cli_stat t;
+    return cli_runs_stat(r, CLI_TIME_NS, &t) == JB_OK && t.n && t.mean < 1e8;
+}
+
 static void add_energy(struct jb_str *s, const struct cli_runs *r)
 {
     bool modelled = cli_runs_class(r) == JB_ENERGY_MODELLED;
@@ -67,8 +73,10 @@ static void add_energy(struct jb_str *s, const struct cli_runs *r)
     }
     add_stat(s, r, modelled ? "modelled" : "energy", CLI_GROSS_UJ, 1e-6, "J");
     add_stat(s, r, modelled ? "modelled net" : "net of idle", CLI_NET_UJ, 1e-6, "J");
-    add_stat(s, r, modelled ? "mod. power" : "power", CLI_GROSS_W, 1, "W");
-    add_stat(s, r, modelled ? "mod. delay" : "energy-delay", CLI_EDP_JS, 1, "J s");
+    add_stat(s, r, modelled ? "modelled power" : "power", CLI_GROSS_W, 1, "W");
+    add_stat(s, r, modelled ? "modelled delay" : "energy-delay", CLI_EDP_JS, 1, "J s");
+    if (cli_runs_class(r) == JB_ENERGY_NONE && r->m && short_runs(r))
+        line(s, "hint", "a command this short needs many runs in one window: measure -- sh -c 'for i in $(seq 1000); do CMD; done'");
     if (missing)
         line(s, "missing", "in some repetitions: %s", missing);
     if (no_net && no_net != missing)
@@ -80,7 +88,7 @@ static void add_idle(struct jb_str *s, const struct cli_runs *r)
     if (!r->has_idle || !jb_joules_have(&r->idle))
         return;
     jb_str_addf(s, "  %-*s ", NAME_WIDTH, "idle");
-    cli_power_add_watts(s, &r->idle);
+    cli_power_add_watts(s, &r->idle); // which says so when it is modelled
     jb_str_add(s, "; before ");
     cli_power_add_watts(s, &r->idle_before);
     jb_str_add(s, ", after ");
@@ -100,6 +108,8 @@ static void add_parts(struct jb_str *s, const struct cli_runs *r)
         jb_str_add(s, "    ");
         cli_power_add_safe(s, f.label);
         jb_str_addf(s, "%*s ", (int)strlen(f.label) < NAME_WIDTH - 2 ? NAME_WIDTH - 2 - (int)strlen(f.label) : 0, "");
+        if (j->cls == JB_ENERGY_MODELLED)
+            jb_str_add(s, "modelled ");
         if (jb_joules_have(j))
             cli_power_add_bounds(s, j->uj * share, j->lower_uj * share, j->upper_uj * share, "J");
         else
@@ -217,14 +227,6 @@ static void put_means(cJSON *parent, const char *key, const struct cli_runs *r, 
     jb_json_put_str(o, "net_reason", mine ? cli_runs_missing(r, true) : NULL);
 }
 
-static void put_split(cJSON *o, const char *key, const char *key_modelled, const struct jb_joules *j)
-{
-    struct jb_joules energy, modelled;
-    jb_joules_split(j, &energy, &modelled);
-    cli_power_put_joules(o, key, &energy);
-    cli_power_put_joules(o, key_modelled, &modelled);
-}
-
 static void put_runs(cJSON *root, const struct cli_runs *r)
 {
     cJSON *list = jb_json_put_array(root, "runs");
@@ -234,8 +236,8 @@ static void put_runs(cJSON *root, const struct cli_runs *r)
         jb_json_put_u64(o, "exit_code", (uint64_t)run->exit_code);
         jb_json_put_u64(o, "time_ns", run->time_ns);
         jb_json_put_u64(o, "cpu_ns", run->cpu_ns);
-        put_split(o, "energy", "energy_modelled", &run->gross);
-        put_split(o, "net", "net_modelled", &run->net);
+        cli_power_put_split(o, "energy", "energy_modelled", &run->gross);
+        cli_power_put_split(o, "net", "net_modelled", &run->net);
         jb_json_put_f64(o, "others_ns", run->others.known ? (double)run->others.others_ns : NAN);
         jb_json_put_f64(o, "others_share", run->others.known ? run->others.share : NAN);
         jb_json_put_f64(o, "others_share_least", run->others.known ? run->others.share_least : NAN);
@@ -251,9 +253,9 @@ static void put_idle(cJSON *root, const struct cli_runs *r)
     }
     cJSON *o = jb_json_put_object(root, "idle");
     jb_json_put_f64(o, "seconds", r->idle_s);
-    put_split(o, "before", "before_modelled", &r->idle_before);
-    put_split(o, "after", "after_modelled", &r->idle_after);
-    put_split(o, "used", "used_modelled", &r->idle);
+    cli_power_put_split(o, "before", "before_modelled", &r->idle_before);
+    cli_power_put_split(o, "after", "after_modelled", &r->idle_after);
+    cli_power_put_split(o, "used", "used_modelled", &r->idle);
     jb_json_put_bool(o, "drift", r->drift);
 }
 
@@ -268,7 +270,7 @@ static void put_parts(cJSON *root, const struct cli_runs *r)
         jb_json_put_str(o, "label", f.label);
         jb_json_put_bool(o, "summed", f.summed);
         jb_json_put_str(o, "why_not", f.summed ? NULL : f.why_not);
-        put_split(o, "energy", "energy_modelled", &r->part[i]);
+        cli_power_put_split(o, "energy", "energy_modelled", &r->part[i]);
     }
 }
 

@@ -85,6 +85,14 @@ void cli_power_put_joules(cJSON *parent, const char *key, const struct jb_joules
     put_text(o, "reason", j->reason);
 }
 
+void cli_power_put_split(cJSON *o, const char *key, const char *key_modelled, const struct jb_joules *j)
+{
+    struct jb_joules energy, modelled;
+    jb_joules_split(j, &energy, &modelled);
+    cli_power_put_joules(o, key, &energy);
+    cli_power_put_joules(o, key_modelled, &modelled);
+}
+
 static void put_no_meter(cJSON *o, const struct cli_power_why *why)
 {
     static const char *const unknown[] = { "root", "domains", "left_out", "remark" };
@@ -243,6 +251,8 @@ void cli_power_add_watts(struct jb_str *s, const struct jb_joules *j)
         cli_power_add_safe(s, j->reason);
         return;
     }
+    if (j->cls == JB_ENERGY_MODELLED)
+        jb_str_add(s, "modelled ");
     cli_power_add_bounds(s, cli_power_watts(j->uj, j->window_ns), cli_power_watts(j->lower_uj, j->window_ns), cli_power_watts(j->upper_uj, j->window_ns), "W");
 }
 

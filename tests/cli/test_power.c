@@ -108,12 +108,16 @@ static void modelled_is_no_energy(void **state)
     struct made m;
     make(&m, JB_ENERGY_MODELLED);
     char *text = text_of(&m.r);
-    assert_non_null(strstr(text, "  energy        none: under a hypervisor"));
-    assert_non_null(strstr(text, "  modelled      3.00 J [2.90, 3.10]"));
+    assert_non_null(strstr(text, "  energy         none: under a hypervisor"));
+    assert_non_null(strstr(text, "  modelled       3.00 J [2.90, 3.10]"));
     assert_non_null(strstr(text, "  modelled net  "));
     assert_null(strstr(text, "  net of idle"));
     assert_null(strstr(text, "  power  "));
     assert_null(strstr(text, "  energy-delay"));
+    assert_non_null(strstr(text, "  idle           modelled 2.00 W ["));
+    // Every figure of energy or power stands in a line that says modelled.
+    for (char *save = NULL, *row = strtok_r(text, "\n", &save); row; row = strtok_r(NULL, "\n", &save))
+        assert_true(strstr(row, "modelled") || (!strstr(row, " J") && !strstr(row, " W")));
     free(text);
     cJSON *root = cli_runs_json(&m.r);
     const cJSON *energy = cJSON_GetObjectItem(root, "energy"), *modelled = cJSON_GetObjectItem(root, "energy_modelled");
@@ -136,7 +140,7 @@ static void nothing_is_not_0(void **state)
     for (int i = 0; i < 3; i++)
         m.run[i].gross = m.run[i].net = jb_joules_none("none", "no sensor");
     char *text = text_of(&m.r);
-    assert_non_null(strstr(text, "  energy        none: no sensor\n"));
+    assert_non_null(strstr(text, "  energy         none: no sensor\n"));
     assert_null(strstr(text, " J"));
     assert_null(strstr(text, " W"));
     free(text);

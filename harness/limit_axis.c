@@ -93,41 +93,61 @@ void jb_limit_axis_watch(struct jb_ctx *c)
     a->watching = jb_meter_begin(c->meter, &a->window) == 0;
 }
 
-// The figure of the zone's own channel: a cover may sum more than the limit is for. NULL: there is none, or none of a sensor.
+// The figure of the zone's own channel: a cover may sum more than the limit is for. NULL: there is no such channel.
 static const struct jb_joules *part_of(const struct jb_ctx *c, const struct jb_joules *parts, size_t n, const char *label)
 {
     for (size_t i = 0; i < n; i++) {
         struct jb_channel_facts f;
         jb_meter_channel(c->meter, i, &f);
-        if (f.label && !strcmp(f.label, label)) return jb_energy_counts(parts[i].cls) && parts[i].window_ns ? &parts[i] : NULL;
+        if (f.label && !strcmp(f.label, label)) return &parts[i];
     }
     return NULL;
 }
 
-static bool one_kept(const struct jb_ctx *c, const struct jb_limits_held *h, const struct jb_joules *parts, size_t n, char *reason, size_t room)
+// j: what the zone drew; NULL: nothing is known.
+static bool one_kept(const struct jb_ctx *c, const struct jb_limits_held *h, const struct jb_joules *j, struct jb_str *what, char *reason, size_t room)
 {
-    const struct jb_joules *j = part_of(c, parts, n, h->label);
-    if (!j || j->window_ns <= c->limits->settle_ns) return true;
-    double s = (double)j->window_ns * 1e-9, limit = (double)h->set_uw * 1e-6;
-    if (!(j->lower_uj * 1e-6 / s > limit * MARGIN)) return true;
+    double limit = (double)h->set_uw * 1e-6, settle_s = (double)c->limits->settle_ns * 1e-9, s = j ? (double)j->window_ns * 1e-9 : 0;
+    jb_str_addf(what, "%s%s %g W instead of %g W, ", what->len ? "; " : "", h->label, limit, (double)h->original_uw * 1e-6);
+    if (!j) {
+        jb_str_addf(what, "power not observed: there are no joules of it, or the group ended before it had lasted twice the limit's time window of %.4g s", settle_s);
+        return true;
+    }
+    if (!jb_energy_counts(j->cls) || !j->window_ns) {
+        jb_str_addf(what, "power not observed: %s", j->reason[0] ? j->reason : "no figure of a sensor");
+        return true;
+    }
+    jb_str_addf(what, "%.3g W [%.3g, %.3g] drawn over %.3g s", j->uj * 1e-6 / s, j->lower_uj * 1e-6 / s, j->upper_uj * 1e-6 / s, s);
+    if (j->window_ns <= c->limits->settle_ns) jb_str_addf(what, ", which is not longer than its time window of %.4g s", settle_s);
+    if (j->window_ns <= c->limits->settle_ns || !(j->lower_uj * 1e-6 / s > limit * MARGIN)) return true;
     snprintf(reason, room, "the limit of %g W was not kept: %.3g W were drawn (%s, over %.3g s)", limit, j->uj * 1e-6 / s, h->label, s);
     return false;
 }
 
-bool jb_limit_axis_kept(struct jb_ctx *c, char *reason, size_t room)
+bool jb_limit_axis_kept(struct jb_ctx *c, struct jb_str *what, char *reason, size_t room)
 {
     struct jb_limit_axis *a = c->limits;
-    if (!a || !a->watching) return true;
-    size_t n = jb_meter_n_channels(c->meter);
+    if (!a || isnan(a->watts)) return true;
+    size_t n = a->watching ? jb_meter_n_channels(c->meter) : 0;
     struct jb_joules *parts = n ? calloc(n, sizeof *parts) : NULL;
-    (void)jb_meter_end_parts(c->meter, &a->window, parts, parts ? n : 0);
+    if (a->watching) (void)jb_meter_end_parts(c->meter, &a->window, parts, parts ? n : 0);
     a->watching = false;
     bool kept = true;
-    for (size_t i = 0; parts && kept && i < jb_limits_n_held(a->limits); i++) {
+    for (size_t i = 0; i < jb_limits_n_held(a->limits); i++) {
         struct jb_limits_held h;
         jb_limits_held(a->limits, i, &h);
-        kept = one_kept(c, &h, parts, n, reason, room);
+        kept &= one_kept(c, &h, part_of(c, parts, parts ? n : 0, h.label), what, reason, room);
     }
     free(parts);
     return kept;
+}
+
+cJSON *jb_line_limit(double watts, const char *what)
+{
+    char name[48];
+    snprintf(name, sizeof name, "power limit %g W", watts);
+    cJSON *o = cJSON_CreateObject();
+    if (o && jb_json_put_str(o, "kind", "limit") && jb_json_put_str(o, "name", name) && jb_json_put_str(o, "what", what)) return o;
+    cJSON_Delete(o);
+    return NULL;
 }

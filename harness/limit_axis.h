@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/err.h"
+#include "base/json.h"
+#include "base/strbuf.h"
 
 struct jb_ctx;
 
@@ -19,6 +21,9 @@ int jb_limit_axis_set(struct jb_ctx *c, double watts, struct jb_err *err);
 // Is the limit kept? Power may exceed it within the constraint's time window, so observing begins one such window after the limit was set. Called before each block.
 void jb_limit_axis_watch(struct jb_ctx *c);
 // At the end of a group. False, with the reason: over a window longer than the constraint's, a zone certainly drew more than its limit and 5 %. True also when nothing was observed.
-bool jb_limit_axis_kept(struct jb_ctx *c, char *reason, size_t room);
+// what: gets a line about each zone: limit, what it was before, what was drawn or why that is not known. Empty without a limit.
+bool jb_limit_axis_kept(struct jb_ctx *c, struct jb_str *what, char *reason, size_t room);
+// The journal line of that: it becomes a note of the result. NULL: out of memory.
+cJSON *jb_line_limit(double watts, const char *what);
 
 #endif

@@ -329,7 +329,11 @@ static int set_limit(struct group *g, struct jb_err *err)
 static int check_limit(struct group *g, struct jb_err *err)
 {
     char reason[200];
-    return jb_limit_axis_kept(g->c, reason, sizeof reason) ? 0 : verdict_all(g, JB_CELL_INVALID, reason, err);
+    struct jb_str what = { 0 };
+    bool kept = jb_limit_axis_kept(g->c, &what, reason, sizeof reason);
+    int rc = what.len ? jb_record_write(&g->c->record, g->c->store, jb_line_limit(g->runners->cell->power_limit_w, jb_str_get(&what)), err) : 0;
+    jb_str_free(&what);
+    return rc || kept ? rc : verdict_all(g, JB_CELL_INVALID, reason, err);
 }
 
 static int run_group(struct group *g, uint64_t pass_ns, struct jb_err *err)

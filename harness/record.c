@@ -17,6 +17,7 @@ static void free_order(struct jb_record *r)
 void jb_record_free(struct jb_record *r)
 {
     cJSON_Delete(r->run);
+    cJSON_Delete(r->limits);
     cJSON_Delete(r->sampler);
     free_order(r);
     for (size_t i = 0; i < r->n_cells; i++) {
@@ -223,7 +224,29 @@ static int apply_cells(struct jb_record *r, const cJSON *line, struct jb_err *er
     return 0;
 }
 
-static int apply_run(struct jb_record *r, cJSON **line)
+// What is known of power limits joins the notes of the run, whose line stands before it.
+static int note_limits(struct jb_record *r, struct jb_err *err)
+{
+    cJSON *notes = cJSON_GetObjectItemCaseSensitive(r->run, "notes");
+    for (const cJSON *i = cJSON_IsObject(notes) && r->limits ? r->limits->child : NULL; i; i = i->next) {
+        cJSON_DeleteItemFromObjectCaseSensitive(notes, i->string);
+        if (!jb_json_put_str(notes, i->string, i->valuestring)) return jb_fail(err, JB_E_NOMEM, "record");
+    }
+    return 0;
+}
+
+static int apply_limit(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    char name[48];
+    const cJSON *what = cJSON_GetObjectItemCaseSensitive(line, "what");
+    jb_line_text(line, "name", name, sizeof name);
+    if (!name[0] || !cJSON_IsString(what)) return jb_fail(err, JB_E_INVALID, "a line about a power limit without \"name\" or \"what\"");
+    if (!r->limits && !(r->limits = cJSON_CreateObject())) return jb_fail(err, JB_E_NOMEM, "record");
+    cJSON_DeleteItemFromObjectCaseSensitive(r->limits, name);
+    return jb_json_put_str(r->limits, name, what->valuestring) ? note_limits(r, err) : jb_fail(err, JB_E_NOMEM, "record");
+}
+
+static int apply_run(struct jb_record *r, cJSON **line, struct jb_err *err)
 {
     if (!r->started[0]) jb_line_text(*line, "started", r->started, sizeof r->started);
     cJSON_Delete(r->run);
@@ -231,7 +254,7 @@ static int apply_run(struct jb_record *r, cJSON **line)
     *line = NULL;
     r->complete = false;
     free_order(r);
-    return 0;
+    return note_limits(r, err);
 }
 
 static int apply_end(struct jb_record *r, cJSON *line)
@@ -256,7 +279,8 @@ int jb_record_apply(void *record, uint64_t n, cJSON **line, struct jb_err *err)
     else if (!strcmp(kind, "calibration")) rc = apply_calibration(r, *line, err);
     else if (!strcmp(kind, "recording")) rc = apply_recording(r, *line, err);
     else if (!strcmp(kind, "cells")) rc = apply_cells(r, *line, err);
-    else if (!strcmp(kind, "run")) rc = apply_run(r, line);
+    else if (!strcmp(kind, "run")) rc = apply_run(r, line, err);
+    else if (!strcmp(kind, "limit")) rc = apply_limit(r, *line, err);
     else if (!strcmp(kind, "end")) rc = apply_end(r, *line);
     else rc = jb_fail(err, JB_E_UNSUPPORTED, "a line of kind \"%s\", which this version does not know", kind);
     return rc ? jb_err_prefix(err, "journal line %llu", (unsigned long long)n + 1) : 0;

@@ -18,6 +18,7 @@ struct jb_rec_cell {
 struct jb_record {
     cJSON *run;                          // the last "run" line: names, environment, settings, plan
     char started[40], finished[40];
+    cJSON *limits;                       // notes about power limits, by name; also put among those of `run`. NULL: none
     cJSON *sampler;                      // what the meter's sampler did, from the last "end" line; NULL: there was none
     double peak_rss_bytes;               // of the process, from the last "end" line; 0: not known
     bool complete;                       // an "end" line said so since the last "run" line

@@ -122,6 +122,16 @@ static int sweep(struct rig *r)
     return rc;
 }
 
+static void has_note(const struct jb_result *r, const char *name, const char *says)
+{
+    for (size_t i = 0; i < r->n_notes; i++)
+        if (!strcmp(r->notes[i].name, name)) {
+            if (!strstr(r->notes[i].value, says)) fail_msg("%s: %s", name, r->notes[i].value);
+            return;
+        }
+    fail_msg("no note \"%s\"", name);
+}
+
 static void every_block_runs_under_its_limit(void **state)
 {
     (void)state;
@@ -140,6 +150,8 @@ static void every_block_runs_under_its_limit(void **state)
             fail_msg("%s", r.r->sentences[i].text);
     assert_int_equal(jb_sweep_load(r.b.out, &loaded, &r.err), 0);
     assert_true(bench_cell(loaded, "tiny int8 final 15 W")->power_limit_w == 15);
+    has_note(r.r, "power limit 15 W", "package-0 15 W instead of 40 W, power not observed");
+    has_note(loaded, "power limit 28.5 W", "package-0 28.5 W instead of 40 W");
     jb_result_close(loaded);
     rig_close(&r);
 }
@@ -203,6 +215,8 @@ static void unavailable_until_it_is_not(void **state)
     c = bench_cell(r.r, "tiny int8 maxprob 0.3 15 W");
     assert_int_equal(c->status, JB_CELL_VALID);
     assert_int_equal(c->n_blocks, 3);
+    has_note(r.r, "power limit 15 W", "package-0 15 W instead of 40 W");
+    has_note(r.r, "power limit 28.5 W", "package-0 28.5 W instead of 40 W"); // from before the resume
     rig_close(&r);
 }
 

@@ -189,6 +189,7 @@ if [ -x "$advance" ]; then
     check "a limit that is not kept ends with 3" [ $status -eq 3 ]
     check "its cells are invalid, the others valid" [ "$(statuses kept)" = ' 2 invalid 2 valid' ]
     check "with what was drawn" grep -qE 'the limit of 15 W was not kept: (29|30|31)[.0-9]* W were drawn' kept/results.json
+    check "where it was kept, what was drawn is a note" grep -qE '"power limit 38 W": "package-0 38 W instead of [0-9]+ W, (29|30|31)[.0-9]* W \[.*\] drawn over' kept/results.json
     check "and the limit is what it was    " is "$before"
 else
     skip "a limit that is not kept: needs $advance (make tests)"

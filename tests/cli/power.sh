@@ -207,13 +207,15 @@ status=$?
 check "watch ends after its count" [ $status -eq 0 -a "$(wc -l <watch.jsonl)" -eq 4 ]
 env --default-signal=INT "$program" power watch "${root[@]}" -i 0.2 >out 2>err &
 pid=$!
-sleep 1; kill -INT $pid; wait $pid
+for _ in $(seq 100); do [ "$(grep -c ' total ' out)" -ge 2 ] && break; sleep 0.1; done
+kill -INT $pid; wait $pid
 status=$?
 check "Ctrl-C ends watch with 0 and a summary" [ $status -eq 0 -a "$(tail -n 1 out | cut -c 1-3)" = 'in ' ]
 check "a line an interval" [ "$(grep -c '^[0-9.]* s  total ' out)" -ge 2 ]
 env --default-signal=INT "$program" power record "${root[@]}" -o one.trace -i 0.02 --json >record.json 2>err &
 pid=$!
-sleep 1; kill -INT $pid; wait $pid
+for _ in $(seq 100); do grep -q '^[0-9]' one.trace 2>/dev/null && break; sleep 0.1; done # written once a second
+kill -INT $pid; wait $pid
 status=$?
 check "Ctrl-C ends record with 0 and a whole trace" [ $status -eq 0 -a "$(grep -c '^[0-9]' one.trace)" -ge 30 ]
 check "which replay reads" [ "$(status_of "$program" power list --power replay --power-trace one.trace)" -eq 0 ]

@@ -9,6 +9,7 @@ static const struct cli_option options[] = { { .type = CLI_END } };
 
 static const struct cli_example examples[] = {
     { "joulebench power probe", "which energy sensors this machine has, or what would unlock them" },
+    { "joulebench power measure -- make -j4", "what a build costs" },
     { NULL, NULL },
 };
 

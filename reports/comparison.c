@@ -71,7 +71,7 @@ const struct jb_compared_metric *jb_compared_metric_find(const struct jb_compare
 int jb_compared_sign(const struct jb_comparison *c, const struct jb_compared_metric *m)
 {
     double same = m->is_difference ? 0 : 1;
-    bool seen = m->deterministic ? m->effect != same : isfinite(m->p_adjusted) ? m->p_adjusted <= 1 - c->confidence : m->lower > same || m->upper < same;
+    bool seen = m->deterministic ? fabs(m->effect - same) > (isfinite(m->detectable) ? m->detectable : 0) : isfinite(m->p_adjusted) ? m->p_adjusted <= 1 - c->confidence : m->lower > same || m->upper < same;
     if (!seen || !isfinite(m->effect) || m->effect == same)
         return 0;
     return (m->effect > same) == m->higher_is_better ? 1 : -1;
@@ -193,7 +193,10 @@ void jb_compared_label(struct jb_str *b, const struct jb_compared_cell *c, size_
     jb_str_free(&s);
 }
 
-bool jb_compared_is_same(const struct jb_compared_metric *m) { return !m->gated && m->deterministic && m->effect == (m->is_difference ? 0 : 1); }
+bool jb_compared_is_same(const struct jb_compared_metric *m)
+{
+    return !m->gated && m->deterministic && fabs(m->effect - (m->is_difference ? 0 : 1)) <= (isfinite(m->detectable) ? m->detectable : 0);
+}
 
 bool jb_compared_is_missing(const struct jb_compared_metric *m) { return !m->gated && !isfinite(m->effect); }
 

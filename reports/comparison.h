@@ -21,7 +21,8 @@ struct jb_compared_metric {
     double effect, lower, upper; // interval at the comparison's confidence; NAN with a reason
     double raw_effect, raw_lower, raw_upper; // without normalising by the reference kernel; NAN when nothing was normalised
     double p, p_adjusted;    // two-sided, of "no difference"; adjusted by Holm over the comparison. NAN
-    double detectable;       // the smallest difference that would have been seen (half the interval's width), relative; NAN
+    double detectable;       // the smallest true difference that would have been seen four times out of five, Holm's correction included; relative, a share for differences; NAN. Of a deterministic
+                             // metric: differences up to it are none (memory comes in pages)
     uint64_t n_baseline, n_candidate; // blocks, or samples for accuracy
     const char *energy_class; // of joules; NULL otherwise
     const char *words;       // "3.1 % slower (2.4 to 3.8 %)", "no difference can be seen; one of 1.2 % would have been"
@@ -40,7 +41,8 @@ struct jb_compared_cell {
     const char *run;         // across: the candidate run that it belongs to (a name of `others`); NULL: candidate_name
     const char *reason;      // not compared: why; NULL
     struct jb_compared_metric *metrics; size_t n_metrics;
-    const char *front;       // "surely", "perhaps", "surely off" the Pareto front of the candidate run, accuracy against mean latency (joules where measured); NULL
+    const char *front;       // "surely" on, "perhaps" on or "surely off" the Pareto front of the candidate run, accuracy against mean latency; NULL: not known
+    const char *front_joules; // the same for accuracy against joules a query
     struct jb_kv *tail; size_t n_tail; // what makes up the slowest (and the dearest) 1 %: "exit 3" -> "62 % of the slowest, 18 % of all"
     enum jb_verdict verdict;
 };

@@ -126,7 +126,12 @@ static void row(struct jb_str *b, const struct jb_comparison *c, const struct sc
     jb_str_add_html(b, jb_str_get(&name));
     jb_str_add(b, "</span>");
     strip(b, c, s, m);
-    jb_str_addf(b, "<span class=\"fv\">%s</span></div>\n", change);
+    jb_str_addf(b, "<span class=\"fv\">%s", change);
+    if (m->energy_class) {
+        jb_str_add(b, ", ");
+        jb_html_text(b, m->energy_class, "");
+    }
+    jb_str_add(b, "</span></div>\n");
     b->failed |= name.failed;
     jb_str_free(&name);
 }

@@ -193,11 +193,10 @@ static void cell_rows(struct jb_str *b, const struct jb_comparison *c, const str
     jb_str_free(&name);
     if (cell->verdict != JB_VERDICT_NONE)
         jb_str_addf(b, "<span class=\"pill\">%s</span>", jb_verdict_name(cell->verdict));
-    if (cell->front) {
-        jb_str_add(b, "<span class=\"pill f\">front: ");
-        jb_html_text(b, cell->front, "");
-        jb_str_add(b, "</span>");
-    }
+    if (cell->front)
+        jb_str_addf(b, "<span class=\"pill f\">front of latency: %s</span>", cell->front);
+    if (cell->front_joules)
+        jb_str_addf(b, "<span class=\"pill f\">front of joules: %s</span>", cell->front_joules);
     jb_str_add(b, "</td></tr>\n");
     if (cell->reason) {
         jb_str_addf(b, "<tr><td class=\"w\" colspan=\"%d\">not compared: ", columns);
@@ -263,6 +262,6 @@ int jb_comparison_html(const struct jb_comparison *c, struct jb_str *out)
     environment(out, "Candidate", c->candidate_name, c->candidate_environment, c->n_candidate_environment);
     for (size_t i = 0; i < c->n_others; i++)
         environment(out, "Candidate", c->others[i].name, c->others[i].environment, c->others[i].n_environment);
-    jb_str_add(out, "</div>\n<footer>Made by joulebench. Blocks are what is resampled, not queries: queries in a block share the machine's state. comparison.json has every figure.</footer>\n</main>\n</body>\n</html>\n");
+    jb_str_add(out, "</div>\n<footer>Made by joulebench. Blocks are what is resampled, not queries: queries in a block share the machine's state. A difference that \"would have been\" seen is one that four such comparisons out of five had shown. comparison.json has every figure.</footer>\n</main>\n</body>\n</html>\n");
     return out->failed ? JB_E_NOMEM : JB_OK;
 }

@@ -63,6 +63,7 @@ static void cell(struct jb_codec_out *w, cJSON *o, const struct jb_compared_cell
     jb_out_text(w, o, "candidate_status", jb_cell_status_name(c->candidate_status));
     jb_out_text(w, o, "reason", c->reason);
     jb_out_text(w, o, "front", c->front);
+    jb_out_text(w, o, "front_joules", c->front_joules);
     pairs(w, o, "tail", c->tail, c->n_tail);
     jb_out_text(w, o, "verdict", jb_verdict_name(c->verdict));
     cJSON *a = jb_out_array(w, o, "metrics");

@@ -43,6 +43,14 @@ static int status(const struct in *in, const cJSON *o, const char *key, enum jb_
     return rc;
 }
 
+static int front(const struct in *in, const cJSON *o, const char *key, const char **out)
+{
+    static const char *const WORDS[] = {"surely", "perhaps", "surely off", NULL};
+    int v = 0, rc = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(o, key)) ? JB_OK : word(in, o, key, WORDS, &v);
+    *out = rc || cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(o, key)) ? NULL : WORDS[v];
+    return rc;
+}
+
 static int needs_text(const struct in *in, const cJSON *o, const char *key, const char **out)
 {
     int rc = jb_in_text(&in->codec, o, key, out);
@@ -155,7 +163,7 @@ static int metrics(const struct in *in, const cJSON *o, struct jb_compared_cell 
 
 static int cell(const struct in *in, const cJSON *o, struct jb_compared_cell *c)
 {
-    static const char *const KEYS[] = {"key", "label", "label_candidate", "run", "baseline_status", "candidate_status", "reason", "front", "tail", "verdict", "metrics", NULL};
+    static const char *const KEYS[] = {"key", "label", "label_candidate", "run", "baseline_status", "candidate_status", "reason", "front", "front_joules", "tail", "verdict", "metrics", NULL};
     const struct jb_codec_in *x = &in->codec;
     int rc = jb_json_only_keys(x->doc, o, "a cell", KEYS, x->err);
     if (!rc) rc = needs_text(in, o, "key", &c->key);
@@ -165,7 +173,8 @@ static int cell(const struct in *in, const cJSON *o, struct jb_compared_cell *c)
     if (!rc) rc = status(in, o, "baseline_status", &c->baseline_status);
     if (!rc) rc = status(in, o, "candidate_status", &c->candidate_status);
     if (!rc) rc = jb_in_text(x, o, "reason", &c->reason);
-    if (!rc) rc = jb_in_text(x, o, "front", &c->front);
+    if (!rc) rc = front(in, o, "front", &c->front);
+    if (!rc) rc = front(in, o, "front_joules", &c->front_joules);
     if (!rc) rc = pairs(in, o, "tail", &c->tail, &c->n_tail);
     if (!rc) rc = verdict(in, o, &c->verdict);
     if (!rc) rc = metrics(in, o, c);

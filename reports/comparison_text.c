@@ -187,10 +187,12 @@ static void print_cell(const struct pen *p, const struct jb_comparison *c, const
         jb_str_add(p->out, jb_verdict_name(cell->verdict));
         ink(p, PLAIN);
     }
-    if (full && cell->front) {
-        jb_str_add(p->out, "  (");
-        jb_add_plain(p->out, cell->front, 24);
-        jb_str_add(p->out, strcmp(cell->front, "surely off") ? " on the front)" : " the front)");
+    if (full && (cell->front || cell->front_joules)) {
+        ink(p, DIM);
+        jb_str_add(p->out, "  front: ");
+        jb_str_addf(p->out, "%s%s%s%s", jb_text(cell->front, ""), cell->front ? " (latency)" : "", cell->front && cell->front_joules ? ", " : "", jb_text(cell->front_joules, ""));
+        jb_str_add(p->out, cell->front_joules ? " (joules)" : "");
+        ink(p, PLAIN);
     }
     jb_str_add(p->out, full ? "\n" : ": no difference can be seen\n");
     if (!full)

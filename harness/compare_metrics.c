@@ -1,0 +1,482 @@
+// The metrics of one matched cell.
+#include "harness/compare_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_METRICS 16
+#define MEMORY_GRAIN 0.01 // memory comes in pages and in the allocator's steps: smaller changes of the peak are none
+
+void jb_compare_needs(double p, uint32_t *blocks, uint32_t *queries)
+{
+    *blocks = p > 0.95 ? 10 : JB_COMPARE_LEAST_BLOCKS;
+    *queries = p < 1 ? (uint32_t)ceil(20 / (1 - p) - 1e-6) : UINT32_MAX;
+}
+
+// The cell at hand.
+struct work {
+    struct jb_comparison *c;
+    const struct jb_side_cell *a, *b;
+    bool paired;
+    const struct jb_compare_opts *o;
+    const struct jb_refusals *no;
+    struct jb_compared_cell *out;
+    struct jb_resampling r;
+    const struct jb_side_block **block_a, **block_b; size_t n_a, n_b; // the valid ones; paired: valid in both, so n_a = n_b
+    double *scale_a, *scale_b;           // what latencies are multiplied by; NULL: not normalised
+    struct jb_pooled pooled[2][2];       // latencies of baseline and candidate; [1]: scaled. Opened when first needed
+};
+
+static struct jb_compared_metric *add(struct work *w, const char *name)
+{
+    struct jb_compared_metric *m = &w->out->metrics[w->out->n_metrics++];
+    jb_compared_metric_init(m);
+    m->name = name;
+    return m;
+}
+
+static void take(struct jb_compared_metric *m, const struct jb_effect *e)
+{
+    m->effect = e->effect;
+    m->lower = e->lower;
+    m->upper = e->upper;
+    m->p = m->p_adjusted = e->p;
+}
+
+static int because(struct work *w, struct jb_compared_metric *m, const char *text)
+{
+    m->reason = text;
+    (void)w;
+    return text ? 0 : JB_E_NOMEM;
+}
+
+// ---- accuracy ----
+
+struct agreement { uint64_t n, right_a, right_b, only_a, only_b; };
+
+// Both are sorted by index.
+static struct agreement agree(const struct jb_side_cell *a, const struct jb_side_cell *b)
+{
+    struct agreement x = { 0 };
+    for (uint32_t i = 0, k = 0; i < a->n_samples && k < b->n_samples;) {
+        if (a->index[i] != b->index[k]) {
+            if (a->index[i] < b->index[k]) i++;
+            else k++;
+            continue;
+        }
+        bool in_a = a->correct[i++], in_b = b->correct[k++];
+        x.n++;
+        x.right_a += in_a;
+        x.right_b += in_b;
+        x.only_a += in_a && !in_b;
+        x.only_b += in_b && !in_a;
+    }
+    return x;
+}
+
+static int accuracy_paired(struct work *w, struct jb_compared_metric *m, const struct agreement *x)
+{
+    struct jb_interval ci = jb_paired_difference(x->only_a, x->only_b, x->n, w->o->confidence);
+    double n = (double)x->n;
+    m->baseline = (double)x->right_a / n;
+    m->candidate = (double)x->right_b / n;
+    m->n_baseline = m->n_candidate = x->n;
+    take(m, &(struct jb_effect){ ((double)x->only_b - (double)x->only_a) / n, ci.lower, ci.upper, jb_mcnemar(x->only_a, x->only_b) });
+    if (x->n == w->a->n_samples && x->n == w->b->n_samples) return 0;
+    return because(w, m, jb_comparison_strf(w->c, "on the %llu samples that both answered, of %u and %u", (unsigned long long)x->n, w->a->n_samples, w->b->n_samples));
+}
+
+static int accuracy(struct work *w)
+{
+    struct jb_compared_metric *m = add(w, "accuracy");
+    const struct jb_value *a = &w->a->cell->accuracy, *b = &w->b->cell->accuracy;
+    struct agreement x = agree(w->a, w->b);
+    m->is_difference = m->higher_is_better = true;
+    m->baseline = a->value;
+    m->candidate = b->value;
+    m->n_baseline = a->n;
+    m->n_candidate = b->n;
+    if (w->no->data) return because(w, m, w->no->data);
+    if (x.n) return accuracy_paired(w, m, &x);
+    if (!isfinite(a->value) || !isfinite(b->value) || !a->n || !b->n) return because(w, m, "no accuracy pass with labels in both");
+    struct jb_effect e;
+    jb_effect_proportions(&e, (uint64_t)llround(a->value * (double)a->n), a->n, (uint64_t)llround(b->value * (double)b->n), b->n, w->o->confidence);
+    take(m, &e);
+    return because(w, m, "the answers to the single samples are not there: two independent proportions, which see less than pairs do");
+}
+
+// ---- latency ----
+
+static double sum_of(const struct jb_side_block *b, double scale)
+{
+    double sum = 0;
+    for (uint32_t q = 0; q < b->n_queries; q++) sum += (double)b->latency_ns[q];
+    return sum * scale;
+}
+
+struct columns { double *top, *top_lower, *top_upper, *under; size_t n; };
+
+static int columns_open(struct columns *x, size_t n)
+{
+    *x = (struct columns){ calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), 0 };
+    return x->top && x->top_lower && x->top_upper && x->under ? 0 : JB_E_NOMEM;
+}
+
+static void columns_close(struct columns *x)
+{
+    free(x->top);
+    free(x->top_lower);
+    free(x->top_upper);
+    free(x->under);
+}
+
+static double over(const struct columns *x)
+{
+    double top = 0, under = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        top += x->top[i];
+        under += x->under[i];
+    }
+    return under > 0 ? top / under : NAN;
+}
+
+static void fill_latency(struct columns *x, const struct jb_side_block *const *b, size_t n, const double *scale)
+{
+    for (; x->n < n; x->n++) {
+        x->top[x->n] = sum_of(b[x->n], scale ? scale[x->n] : 1);
+        x->under[x->n] = b[x->n]->n_queries;
+    }
+}
+
+// value: two figures, of the baseline and of the candidate.
+static int mean_effect(struct work *w, bool scaled, double value[2], struct jb_effect *e)
+{
+    struct columns a = { 0 }, b = { 0 };
+    int rc = columns_open(&a, w->n_a);
+    if (!rc) rc = columns_open(&b, w->n_b);
+    if (!rc) {
+        fill_latency(&a, w->block_a, w->n_a, scaled ? w->scale_a : NULL);
+        fill_latency(&b, w->block_b, w->n_b, scaled ? w->scale_b : NULL);
+        value[0] = over(&a);
+        value[1] = over(&b);
+        if (w->paired) {
+            for (size_t i = 0; i < a.n; i++) {
+                a.top_lower[i] = a.top[i] / a.under[i];
+                b.top_lower[i] = b.top[i] / b.under[i];
+            }
+            jb_effect_pairs(e, a.top_lower, b.top_lower, a.n, w->o->confidence);
+        } else {
+            rc = jb_effect_sums(e, &(struct jb_sums){ a.top, NULL, NULL, a.under, a.n }, &(struct jb_sums){ b.top, NULL, NULL, b.under, b.n }, false, &w->r);
+        }
+    }
+    columns_close(&a);
+    columns_close(&b);
+    return rc;
+}
+
+static int block_medians(const struct jb_side_block *const *block, size_t n, const double *scale, double *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *x = malloc(((size_t)block[i]->n_queries + 1) * sizeof *x);
+        if (!x) return JB_E_NOMEM;
+        memcpy(x, block[i]->latency_ns, block[i]->n_queries * sizeof *x);
+        jb_sort_u64(x, block[i]->n_queries);
+        out[i] = (double)jb_percentile_u64(x, block[i]->n_queries, 0.5) * (scale ? scale[i] : 1);
+        free(x);
+    }
+    return 0;
+}
+
+// Of pairs: the mean log ratio of the blocks' own medians.
+static int median_of_pairs(struct work *w, bool scaled, struct jb_effect *e)
+{
+    struct columns x = { 0 };
+    int rc = columns_open(&x, w->n_a);
+    if (!rc) rc = block_medians(w->block_a, w->n_a, scaled ? w->scale_a : NULL, x.top);
+    if (!rc) rc = block_medians(w->block_b, w->n_b, scaled ? w->scale_b : NULL, x.under);
+    if (!rc) jb_effect_pairs(e, x.top, x.under, w->n_a, w->o->confidence);
+    columns_close(&x);
+    return rc;
+}
+
+static int percentile_effect(struct work *w, double p, bool scaled, double value[2], struct jb_effect *e)
+{
+    struct jb_pooled *a = &w->pooled[scaled][0], *b = &w->pooled[scaled][1];
+    int rc = a->value ? 0 : jb_pooled_open(a, w->block_a, w->n_a, scaled ? w->scale_a : NULL);
+    if (!rc && !b->value) rc = jb_pooled_open(b, w->block_b, w->n_b, scaled ? w->scale_b : NULL);
+    if (rc) return rc;
+    value[0] = jb_pooled_percentile(a, NULL, p);
+    value[1] = jb_pooled_percentile(b, NULL, p);
+    return w->paired && p == 0.5 ? median_of_pairs(w, scaled, e) : jb_effect_percentile(e, a, b, p, w->paired, &w->r);
+}
+
+// p NAN: the mean.
+static int latency_effect(struct work *w, double p, bool scaled, double value[2], struct jb_effect *e)
+{
+    return isnan(p) ? mean_effect(w, scaled, value, e) : percentile_effect(w, p, scaled, value, e);
+}
+
+static double reported(const struct jb_result_cell *c, double p)
+{
+    if (isnan(p)) return c->latency_mean_ns;
+    for (size_t i = 0; i < c->n_percentiles; i++)
+        if (c->percentiles[i].p == p) return c->percentiles[i].ns;
+    return NAN;
+}
+
+static uint64_t queries_in(const struct jb_side_block *const *b, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += b[i]->n_queries;
+    return sum;
+}
+
+static int without_blocks(struct work *w, struct jb_compared_metric *m, double p)
+{
+    m->baseline = reported(w->a->cell, p);
+    m->candidate = reported(w->b->cell, p);
+    if (m->baseline > 0 && m->candidate > 0 && (!w->a->n_blocks || !w->b->n_blocks)) {
+        m->effect = m->candidate / m->baseline;
+        return because(w, m, "no interval: a results.json alone has no blocks");
+    }
+    return because(w, m, w->n_a || w->n_b || w->a->n_blocks || w->b->n_blocks ? "no block of it counts in one of the runs" : "no performance pass in one of the runs");
+}
+
+static int latency(struct work *w, const char *name, double p)
+{
+    struct jb_compared_metric *m = add(w, name);
+    uint32_t blocks = JB_COMPARE_LEAST_BLOCKS, queries = 1;
+    double value[2] = { NAN, NAN }, raw_value[2];
+    size_t least = w->n_a < w->n_b ? w->n_a : w->n_b;
+    uint64_t q_a = queries_in(w->block_a, w->n_a), q_b = queries_in(w->block_b, w->n_b), fewest = q_a < q_b ? q_a : q_b;
+    struct jb_effect e, raw;
+    m->n_baseline = w->n_a;
+    m->n_candidate = w->n_b;
+    if (w->no->data || w->no->machine) {
+        m->baseline = reported(w->a->cell, p);
+        m->candidate = reported(w->b->cell, p);
+        return because(w, m, w->no->data ? w->no->data : w->no->machine);
+    }
+    if (!least) return without_blocks(w, m, p);
+    if (!isnan(p)) jb_compare_needs(p, &blocks, &queries);
+    if (fewest < queries) return because(w, m, jb_comparison_strf(w->c, "%llu queries: at least %u are needed", (unsigned long long)fewest, queries));
+    bool scaled = w->scale_a != NULL;
+    int rc = latency_effect(w, p, scaled, value, &e);
+    if (!rc && scaled) rc = latency_effect(w, p, false, raw_value, &raw);
+    if (rc) return rc;
+    m->baseline = value[0];
+    m->candidate = value[1];
+    if (least < blocks) {
+        m->effect = e.effect;
+        return because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks, at least %u are needed", least, blocks));
+    }
+    take(m, &e);
+    if (scaled) {
+        m->raw_effect = raw.effect;
+        m->raw_lower = raw.lower;
+        m->raw_upper = raw.upper;
+    }
+    m->reason = !isfinite(e.lower) ? "no interval: too many of the resamples were undefined" : w->o->normalise && !scaled ? "not normalised: no reference kernel beside every block" : w->no->mark;
+    return 0;
+}
+
+// ---- joules ----
+
+static int joules_refused(struct work *w, const char **why)
+{
+    enum jb_energy_class a = w->a->energy_cls, b = w->b->energy_cls;
+    const char *no_a = w->a->energy_reason, *no_b = w->b->energy_reason;
+    *why = w->no->data ? w->no->data : w->no->machine;
+    if (*why) return 0;
+    if (a == JB_ENERGY_NONE || b == JB_ENERGY_NONE) {
+        bool both = a == b, same = both && (!no_a || !no_b || !strcmp(no_a, no_b));
+        const char *which = same ? "" : both ? "baseline: " : a == JB_ENERGY_NONE ? "in the baseline: " : "in the candidate: ", *text = a == JB_ENERGY_NONE ? no_a : no_b;
+        *why = jb_comparison_strf(w->c, "%s%s", which, text && *text ? text : "no joules");
+    } else if (a != b) {
+        *why = jb_comparison_strf(w->c, "other class of energy: %s against %s", jb_energy_class_name(a), jb_energy_class_name(b));
+    } else if (w->a->energy_domains && w->b->energy_domains && strcmp(w->a->energy_domains, w->b->energy_domains)) {
+        *why = jb_comparison_strf(w->c, "other domains were summed: %s against %s", w->a->energy_domains, w->b->energy_domains);
+    } else {
+        return 0;
+    }
+    return *why ? 0 : JB_E_NOMEM;
+}
+
+static bool has_joules(const struct jb_side_block *b, bool correct) { return isfinite(b->uj) && b->uj > 0 && b->n_rows && (!correct || b->n_correct); }
+
+static void add_joules(struct columns *x, const struct jb_side_block *b, bool correct)
+{
+    x->top[x->n] = b->uj;
+    x->top_lower[x->n] = isfinite(b->uj_lower) ? fmax(b->uj_lower, 0) : b->uj;
+    x->top_upper[x->n] = isfinite(b->uj_upper) ? b->uj_upper : b->uj;
+    x->under[x->n++] = (double)(correct ? b->n_correct : b->n_rows);
+}
+
+static void fill_joules(struct work *w, struct columns *a, struct columns *b, bool correct)
+{
+    for (size_t i = 0; i < w->n_a; i++)
+        if (has_joules(w->block_a[i], correct) && (!w->paired || has_joules(w->block_b[i], correct))) add_joules(a, w->block_a[i], correct);
+    for (size_t i = 0; i < w->n_b; i++)
+        if (has_joules(w->block_b[i], correct) && (!w->paired || has_joules(w->block_a[i], correct))) add_joules(b, w->block_b[i], correct);
+}
+
+static int joules_effect(struct work *w, struct jb_compared_metric *m, bool correct)
+{
+    struct columns a = { 0 }, b = { 0 };
+    struct jb_effect e;
+    int rc = columns_open(&a, w->n_a);
+    if (!rc) rc = columns_open(&b, w->n_b);
+    if (rc) goto out;
+    fill_joules(w, &a, &b, correct);
+    size_t least = a.n < b.n ? a.n : b.n;
+    m->n_baseline = a.n;
+    m->n_candidate = b.n;
+    m->baseline = over(&a);
+    m->candidate = over(&b);
+    if (!least) {
+        rc = because(w, m, "no block with joules in one of the runs");
+    } else if (least < JB_COMPARE_LEAST_BLOCKS) {
+        m->effect = m->candidate / m->baseline;
+        rc = because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks with joules, at least %u are needed", least, JB_COMPARE_LEAST_BLOCKS));
+    } else {
+        rc = jb_effect_sums(&e, &(struct jb_sums){ a.top, a.top_lower, a.top_upper, a.under, a.n }, &(struct jb_sums){ b.top, b.top_lower, b.top_upper, b.under, b.n }, w->paired, &w->r);
+        if (!rc) take(m, &e);
+        m->reason = !rc && !isfinite(e.lower) ? "no interval: the bounds of the joules are too wide" : w->no->mark;
+    }
+out:
+    columns_close(&a);
+    columns_close(&b);
+    return rc;
+}
+
+static int joules(struct work *w, const char *name, bool correct)
+{
+    struct jb_compared_metric *m = add(w, name);
+    const struct jb_result_energy *a = &w->a->cell->energy, *b = &w->b->cell->energy;
+    const char *why;
+    int rc = joules_refused(w, &why);
+    m->baseline = correct ? a->per_correct_uj : a->gross_uj;
+    m->candidate = correct ? b->per_correct_uj : b->gross_uj;
+    if (rc || why) return rc ? rc : because(w, m, why);
+    m->energy_class = jb_energy_class_name(w->a->energy_cls);
+    if (!w->a->n_blocks || !w->b->n_blocks) {
+        if (m->baseline > 0 && m->candidate > 0) m->effect = m->candidate / m->baseline;
+        return because(w, m, "no interval: a results.json alone has no blocks");
+    }
+    if (correct && (!w->a->labelled || !w->b->labelled)) return because(w, m, "not every sample has a label");
+    return joules_effect(w, m, correct);
+}
+
+// ---- what does not vary ----
+
+static int exact(struct work *w, const char *name, double a, double b, double grain, const char *refused)
+{
+    struct jb_compared_metric *m = add(w, name);
+    m->deterministic = true;
+    m->baseline = a;
+    m->candidate = b;
+    m->n_baseline = m->n_candidate = 1;
+    if (refused) return because(w, m, refused);
+    if (!isfinite(a) || !isfinite(b)) return because(w, m, "not known in both runs");
+    if (a <= 0 && b != a) return because(w, m, "no ratio to 0");
+    m->effect = a == b || fabs(b - a) <= 1e-12 * fabs(a) ? 1 : b / a; // sums of the same numbers in another order are the same
+    m->detectable = grain;
+    return 0;
+}
+
+static int all(struct work *w)
+{
+    const struct jb_result_cell *a = w->a->cell, *b = w->b->cell;
+    int rc = accuracy(w);
+    if (!rc) rc = latency(w, "latency_mean_ns", NAN);
+    if (!rc) rc = latency(w, "p50_ns", 0.5);
+    if (!rc) rc = latency(w, "p90_ns", 0.9);
+    if (!rc) rc = latency(w, "p99_ns", 0.99);
+    if (!rc) rc = joules(w, "uj_per_query", false);
+    if (!rc) rc = joules(w, "uj_per_correct", true);
+    if (!rc) rc = exact(w, "peak_rss_bytes", a->peak_rss_bytes, b->peak_rss_bytes, MEMORY_GRAIN, NULL);
+    if (!rc) rc = exact(w, "model_bytes", a->model_bytes, b->model_bytes, NAN, NULL);
+    if (!rc) rc = exact(w, "macs_mean", a->macs_mean, b->macs_mean, NAN, w->no->data);
+    return rc;
+}
+
+// ---- blocks and their scale ----
+
+static bool pair_counts(const struct jb_side_cell *a, const struct jb_side_cell *b, size_t i)
+{
+    return a->blocks[i].valid && a->blocks[i].n_queries && b->blocks[i].valid && b->blocks[i].n_queries;
+}
+
+static void choose_blocks(struct work *w)
+{
+    size_t pairs = w->a->n_blocks < w->b->n_blocks ? w->a->n_blocks : w->b->n_blocks;
+    for (size_t i = 0; i < pairs && w->paired; i++) {
+        if (!pair_counts(w->a, w->b, i)) continue;
+        w->block_a[w->n_a++] = &w->a->blocks[i];
+        w->block_b[w->n_b++] = &w->b->blocks[i];
+    }
+    if (w->paired) return;
+    for (size_t i = 0; i < w->a->n_blocks; i++)
+        if (w->a->blocks[i].valid && w->a->blocks[i].n_queries) w->block_a[w->n_a++] = &w->a->blocks[i];
+    for (size_t i = 0; i < w->b->n_blocks; i++)
+        if (w->b->blocks[i].valid && w->b->blocks[i].n_queries) w->block_b[w->n_b++] = &w->b->blocks[i];
+}
+
+static bool all_have_reference(const struct jb_side_block *const *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(b[i]->reference_ns > 0)) return false;
+    return n > 0;
+}
+
+// The machine's speed beside a block, against its median over both sides: a block beside which the reference kernel took longer is counted as so much shorter.
+static int choose_scale(struct work *w)
+{
+    size_t n = w->n_a + w->n_b;
+    if (!w->o->normalise || !all_have_reference(w->block_a, w->n_a) || !all_have_reference(w->block_b, w->n_b)) return 0;
+    double *reference = malloc((n + 1) * sizeof *reference);
+    w->scale_a = malloc((w->n_a + 1) * sizeof *w->scale_a);
+    w->scale_b = malloc((w->n_b + 1) * sizeof *w->scale_b);
+    if (!reference || !w->scale_a || !w->scale_b) {
+        free(reference);
+        return JB_E_NOMEM;
+    }
+    for (size_t i = 0; i < w->n_a; i++) reference[i] = w->block_a[i]->reference_ns;
+    for (size_t i = 0; i < w->n_b; i++) reference[w->n_a + i] = w->block_b[i]->reference_ns;
+    double median = jb_median_f64(reference, n);
+    for (size_t i = 0; i < w->n_a; i++) w->scale_a[i] = median / w->block_a[i]->reference_ns;
+    for (size_t i = 0; i < w->n_b; i++) w->scale_b[i] = median / w->block_b[i]->reference_ns;
+    free(reference);
+    return 0;
+}
+
+int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
+                       struct jb_compared_cell *out, struct jb_err *err)
+{
+    struct work w = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .no = no, .out = out, .r = { o->confidence, o->resamples, o->seed } };
+    w.block_a = calloc(a->n_blocks + 1, sizeof *w.block_a);
+    w.block_b = calloc(b->n_blocks + 1, sizeof *w.block_b);
+    out->metrics = jb_comparison_array(c, MAX_METRICS, sizeof *out->metrics);
+    out->n_metrics = 0;
+    int rc = w.block_a && w.block_b && out->metrics ? 0 : JB_E_NOMEM;
+    if (!rc) {
+        choose_blocks(&w);
+        rc = choose_scale(&w);
+    }
+    if (!rc) rc = all(&w);
+    for (size_t i = 0; i < out->n_metrics && !rc; i++) rc = jb_compare_words(c, &out->metrics[i], 1);
+    for (int i = 0; i < 4; i++) jb_pooled_free(&w.pooled[i / 2][i % 2]);
+    free(w.block_a);
+    free(w.block_b);
+    free(w.scale_a);
+    free(w.scale_b);
+    return rc ? jb_fail(err, rc, "comparison") : 0;
+}
+
+int jb_compare_cell(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, struct jb_compared_cell *out, struct jb_err *err)
+{
+    static const struct jb_refusals nothing = { 0 };
+    return jb_compare_metrics(c, a, b, paired, o, &nothing, out, err);
+}

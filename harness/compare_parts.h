@@ -1,0 +1,40 @@
+// Inside comparing: what its files share.
+#ifndef JB_HARNESS_COMPARE_PARTS_H
+#define JB_HARNESS_COMPARE_PARTS_H
+
+#include "harness/compare_stats.h"
+
+// Why some of a cell's metrics are not compared, or what must stand beside them; texts owned by the comparison, NULL: nothing.
+struct jb_refusals {
+    const char *data;        // other samples: no accuracy, no cost that depends on them
+    const char *machine;     // other machine: no latency, no joules
+    const char *mark;        // stands beside latencies and joules that are compared all the same
+};
+
+// compare_metrics.c: fills out->metrics.
+int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
+                       struct jb_compared_cell *out, struct jb_err *err);
+// compare_words.c: of one metric, among `tests` metrics that have a p-value.
+int jb_compare_words(struct jb_comparison *c, struct jb_compared_metric *m, size_t tests);
+int jb_compare_sentences(struct jb_comparison *c);
+
+// compare_env.c: what differs between two results, and what follows for the cells of a workload. mode: of the comparison ("across" refuses no machine).
+int jb_compare_environment(struct jb_comparison *c, const struct jb_result *a, const struct jb_result *b, const char *name_b);
+int jb_compare_refusals(struct jb_comparison *c, const struct jb_result *a, const struct jb_result *b, const char *split_a, const char *split_b, const char *workload, struct jb_refusals *out);
+// Environment, kernels and hashes of a result as one list, in the comparison's memory.
+int jb_compare_facts(struct jb_comparison *c, const struct jb_result *r, struct jb_kv **out, size_t *n);
+
+// compare_front.c: of all cells of one run: out[i] gets "surely", "perhaps", "surely off" or NULL; room for the result's cells.
+struct jb_fronts { const char **latency, **joules; };
+int jb_compare_fronts(struct jb_comparison *c, const struct jb_run_data *d, const struct jb_compare_opts *o, struct jb_fronts *out, struct jb_err *err);
+
+// compare_tail.c: what makes up the slowest and the dearest of a cell.
+int jb_compare_tail(struct jb_comparison *c, const struct jb_side_cell *s, struct jb_compared_cell *out);
+
+// compare.c: adds the cells of two opened runs to the comparison. run: name of the candidate where there are several, or NULL.
+int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const struct jb_run_data *b, bool paired, const struct jb_compare_opts *o, const char *run, struct jb_err *err);
+// Times, exit code and everything of jb_compare_finish.
+int jb_compare_end(struct jb_comparison *c, struct jb_err *err);
+int jb_compare_open(struct jb_comparison **out, const char *mode, const struct jb_compare_opts *o, struct jb_err *err);
+
+#endif

@@ -1,0 +1,238 @@
+// Effects from blocks.
+#include "harness/compare_stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- a pool ----
+
+struct entry { double value; uint32_t block; };
+
+static int by_value(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+static struct entry *sorted_entries(const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale, size_t n)
+{
+    struct entry *e = malloc((n + 1) * sizeof *e);
+    size_t at = 0;
+    for (size_t i = 0; e && i < n_blocks; i++)
+        for (uint32_t q = 0; q < blocks[i]->n_queries; q++) e[at++] = (struct entry){ (double)blocks[i]->latency_ns[q] * (scale ? scale[i] : 1), (uint32_t)i };
+    if (e) qsort(e, n, sizeof *e, by_value);
+    return e;
+}
+
+static void count_all(struct jb_pooled *p)
+{
+    uint32_t *running = p->size; // ends as the sizes
+    for (size_t i = 0; i < p->n; i++) {
+        if (i % p->step == 0) memcpy(p->count + i / p->step * p->n_blocks, running, p->n_blocks * sizeof *running);
+        running[p->block[i]]++;
+    }
+    if (p->n % p->step == 0) memcpy(p->count + p->n / p->step * p->n_blocks, running, p->n_blocks * sizeof *running);
+}
+
+int jb_pooled_open(struct jb_pooled *p, const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale)
+{
+    *p = (struct jb_pooled){ .n_blocks = n_blocks };
+    for (size_t i = 0; i < n_blocks; i++) p->n += blocks[i]->n_queries;
+    struct entry *e = sorted_entries(blocks, n_blocks, scale, p->n);
+    p->step = p->n / 1024 + 1;
+    p->n_checks = p->n / p->step + 1;
+    p->value = malloc((p->n + 1) * sizeof *p->value);
+    p->block = malloc((p->n + 1) * sizeof *p->block);
+    p->size = calloc(n_blocks + 1, sizeof *p->size);
+    p->count = calloc(p->n_checks * n_blocks + 1, sizeof *p->count);
+    if (!e || !p->value || !p->block || !p->size || !p->count) {
+        free(e);
+        jb_pooled_free(p);
+        return JB_E_NOMEM;
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        p->value[i] = e[i].value;
+        p->block[i] = e[i].block;
+    }
+    free(e);
+    count_all(p);
+    return 0;
+}
+
+void jb_pooled_free(struct jb_pooled *p)
+{
+    free(p->value);
+    free(p->block);
+    free(p->count);
+    free(p->size);
+    *p = (struct jb_pooled){ 0 };
+}
+
+static uint64_t weighed(const uint32_t *count, const uint32_t *times, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (uint64_t)count[i] * (times ? times[i] : 1);
+    return sum;
+}
+
+double jb_pooled_percentile(const struct jb_pooled *p, const uint32_t *times, double percentile)
+{
+    uint64_t all = weighed(p->size, times, p->n_blocks);
+    double rank = ceil(percentile * (double)all * (1 - 1e-15));
+    uint64_t want = rank < 1 ? 1 : (uint64_t)rank, have;
+    size_t low = 0, high = p->n_checks; // the last check with fewer than `want` before it
+    if (!all) return NAN;
+    while (high - low > 1) {
+        size_t mid = (low + high) / 2;
+        if (weighed(p->count + mid * p->n_blocks, times, p->n_blocks) < want) low = mid;
+        else high = mid;
+    }
+    have = weighed(p->count + low * p->n_blocks, times, p->n_blocks);
+    for (size_t i = low * p->step; i < p->n; i++)
+        if ((have += times ? times[p->block[i]] : 1) >= want) return p->value[i];
+    return NAN;
+}
+
+// ---- p-values ----
+
+static double student_p(double t, double df) { return isfinite(t) ? jb_beta_inc(df / 2, 0.5, df / (df + t * t)) : t == INFINITY ? 0 : NAN; }
+
+double jb_invert_percentile(const double *log_ratio, size_t n_values, double log_effect, size_t n_blocks)
+{
+    size_t beyond = 0;
+    double sum = 0, squares = 0, df = (double)n_blocks - 1, shrink = sqrt(df / (double)n_blocks);
+    if (n_blocks < 2 || !n_values || !isfinite(log_effect)) return NAN;
+    for (size_t i = 0; i < n_values; i++) {
+        beyond += log_effect > 0 ? log_ratio[i] <= 0 : log_ratio[i] >= 0;
+        sum += log_ratio[i];
+    }
+    for (size_t i = 0; i < n_values; i++) squares += (log_ratio[i] - sum / (double)n_values) * (log_ratio[i] - sum / (double)n_values);
+    double tail = (double)(beyond + 1) / (double)(n_values + 1);
+    if (log_effect == 0 || tail >= 0.5) return 1;
+    double p = student_p(-jb_normal_quantile(tail) * shrink, df), sd = sqrt(squares / (double)n_values);
+    return beyond || !(sd > 0) ? p : fmin(p, student_p(fabs(log_effect) / sd * shrink, df));
+}
+
+// ---- bootstraps ----
+
+// A statistic that remembers what it returned, for the p-value: the same draws serve both.
+struct remembering { double (*f)(void *user, const uint32_t *draw); void *user; double *log_value; size_t n; };
+
+static double remember(void *user, const uint32_t *draw, size_t n_draws)
+{
+    struct remembering *r = user;
+    double v = r->f(r->user, draw);
+    (void)n_draws;
+    if (!(v > 0) || !isfinite(v)) return NAN;
+    r->log_value[r->n++] = log(v);
+    return v;
+}
+
+// lower, upper and p of a ratio whose value is `effect`.
+static int resample(struct jb_effect *out, double effect, double (*f)(void *, const uint32_t *), void *user, size_t n_a, size_t n_b, const struct jb_resampling *r)
+{
+    struct jb_interval ci;
+    struct jb_rng rng;
+    size_t least = n_b && n_b < n_a ? n_b : n_a;
+    struct remembering m = { f, user, malloc((r->resamples + 1) * sizeof(double)), 0 };
+    *out = (struct jb_effect){ effect, NAN, NAN, NAN };
+    if (!m.log_value) return JB_E_NOMEM;
+    jb_rng_seed_named(&rng, r->seed, "comparison of blocks");
+    int rc = n_b ? jb_block_bootstrap_2(remember, &m, n_a, n_b, r->confidence, r->resamples, &rng, &ci) : jb_block_bootstrap(remember, &m, n_a, r->confidence, r->resamples, &rng, &ci);
+    if (!rc && isfinite(ci.lower) && isfinite(ci.upper)) *out = (struct jb_effect){ effect, ci.lower, ci.upper, jb_invert_percentile(m.log_value, m.n, log(effect), least) };
+    free(m.log_value);
+    return rc;
+}
+
+// ---- percentiles ----
+
+struct pools { const struct jb_pooled *a, *b; uint32_t *times_a, *times_b; double percentile; bool paired; };
+
+static void tally(uint32_t *times, size_t n_blocks, const uint32_t *draw)
+{
+    memset(times, 0, n_blocks * sizeof *times);
+    for (size_t i = 0; i < n_blocks; i++) times[draw[i]]++;
+}
+
+static double percentile_ratio(void *user, const uint32_t *draw)
+{
+    struct pools *p = user;
+    tally(p->times_a, p->a->n_blocks, draw);
+    if (!p->paired) tally(p->times_b, p->b->n_blocks, draw + p->a->n_blocks);
+    return jb_pooled_percentile(p->b, p->paired ? p->times_a : p->times_b, p->percentile) / jb_pooled_percentile(p->a, p->times_a, p->percentile);
+}
+
+int jb_effect_percentile(struct jb_effect *out, const struct jb_pooled *a, const struct jb_pooled *b, double percentile, bool paired, const struct jb_resampling *r)
+{
+    struct pools p = { a, b, calloc(a->n_blocks + 1, sizeof(uint32_t)), calloc(b->n_blocks + 1, sizeof(uint32_t)), percentile, paired };
+    double effect = jb_pooled_percentile(b, NULL, percentile) / jb_pooled_percentile(a, NULL, percentile);
+    int rc = p.times_a && p.times_b ? resample(out, effect, percentile_ratio, &p, a->n_blocks, paired ? 0 : b->n_blocks, r) : JB_E_NOMEM;
+    free(p.times_a);
+    free(p.times_b);
+    return rc;
+}
+
+// ---- sums ----
+
+enum which { EXACT, LEAST, MOST };
+struct two_sums { const struct jb_sums *a, *b; bool paired; enum which of_b; };
+
+static double quotient(const struct jb_sums *s, const uint32_t *draw, enum which which)
+{
+    const double *top = which == EXACT || !s->top_lower ? s->top : which == LEAST ? s->top_lower : s->top_upper;
+    double over = 0, under = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t k = draw ? draw[i] : i;
+        over += top[k];
+        under += s->under[k];
+    }
+    return over / under;
+}
+
+static double sums_ratio(void *user, const uint32_t *draw)
+{
+    const struct two_sums *t = user;
+    const uint32_t *draw_b = !draw ? NULL : t->paired ? draw : draw + t->a->n;
+    return quotient(t->b, draw_b, t->of_b) / quotient(t->a, draw, t->of_b == LEAST ? MOST : t->of_b == MOST ? LEAST : EXACT);
+}
+
+int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct jb_sums *b, bool paired, const struct jb_resampling *r)
+{
+    struct two_sums t = { a, b, paired, EXACT };
+    struct jb_effect least, most;
+    double effect = sums_ratio(&t, NULL);
+    size_t n_b = paired ? 0 : b->n;
+    if (!a->top_lower || !b->top_lower) return resample(out, effect, sums_ratio, &t, a->n, n_b, r);
+    t.of_b = LEAST;
+    int rc = resample(&least, sums_ratio(&t, NULL), sums_ratio, &t, a->n, n_b, r);
+    t.of_b = MOST;
+    if (!rc) rc = resample(&most, sums_ratio(&t, NULL), sums_ratio, &t, a->n, n_b, r);
+    if (rc) return rc;
+    *out = (struct jb_effect){ effect, least.lower, most.upper, NAN };
+    // The interval excludes 1 only where its near end does: the p-value is that of the end, and 1 where the bounds alone reach over 1.
+    const struct jb_effect *near = effect > 1 ? &least : &most;
+    out->p = (effect > 1) == (near->effect > 1) && near->effect != 1 ? near->p : isnan(near->p) ? NAN : 1;
+    return 0;
+}
+
+// ---- the rest ----
+
+void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence)
+{
+    struct jb_ratio r = jb_paired_ratio(a, b, n, confidence);
+    double se = n > 1 ? (log(r.upper) - log(r.lower)) / 2 / jb_student_t(confidence, (double)n - 1) : NAN;
+    *out = (struct jb_effect){ r.ratio, r.lower, r.upper, NAN };
+    if (isfinite(r.ratio) && isfinite(se)) out->p = se > 0 ? student_p(fabs(log(r.ratio)) / se, (double)n - 1) : r.ratio == 1 ? 1 : 0;
+}
+
+void jb_effect_proportions(struct jb_effect *out, uint64_t k_a, uint64_t n_a, uint64_t k_b, uint64_t n_b, double confidence)
+{
+    double z = jb_normal_quantile(0.5 + confidence / 2);
+    *out = (struct jb_effect){ NAN, NAN, NAN, NAN };
+    if (!n_a || !n_b || k_a > n_a || k_b > n_b || isnan(z)) return;
+    double a = (double)k_a / (double)n_a, b = (double)k_b / (double)n_b, both = (double)(k_a + k_b) / (double)(n_a + n_b);
+    struct jb_interval x = jb_wilson(k_a, n_a, z), y = jb_wilson(k_b, n_b, z);
+    double variance = both * (1 - both) * (1 / (double)n_a + 1 / (double)n_b);
+    *out = (struct jb_effect){ b - a, b - a - hypot(b - y.lower, x.upper - a), b - a + hypot(y.upper - b, a - x.lower), variance > 0 ? 2 * jb_normal_cdf(-fabs(b - a) / sqrt(variance)) : 1 };
+}

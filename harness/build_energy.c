@@ -97,8 +97,11 @@ static int stopped(struct jb_build *b, struct jb_result_energy *e, const struct 
 {
     struct jb_extension x;
     jb_extension_of(rec->blocks, rec->n_blocks, 1, b->energy_half_width, &x);
-    if (!x.known) return 0; // modelled
-    e->half_width = x.half_width;
+    e->half_width = (e->gross_upper_uj - e->gross_lower_uj) / 2 / e->gross_uj;
+    if (!x.known) { // attributed, or nothing drawn
+        e->stopped = "no longer windows are measured for figures of this class";
+        return 0;
+    }
     if (x.reached) e->stopped = "target reached";
     else if (x.unreachable) e->stopped = "longer windows do not narrow it: what is uncertain grows with them (accuracy of the source, sampling)";
     else if (!b->rec->complete) e->stopped = "interrupted";

@@ -65,6 +65,7 @@ struct jb_ctx {
     struct jb_record record;
     char cpu[96], power_source[32], power_root[128];
     int cores;
+    uint64_t wait_ns;                    // what the meter waits for edges, about, for a block and the idle window behind it
     uint64_t idle_ns;                    // length of an idle window; 0: none (nothing can be measured in it, or the plan says so)
     struct jb_clock_quality clock;
     double harness_ns;                   // own cost of a query

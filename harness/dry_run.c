@@ -41,7 +41,7 @@ static void estimate(const struct jb_ctx *c, struct jb_dry_run *d)
         const struct jb_cell *cell = &c->cells[i];
         jb_str_addf(&d->cells, "%s%s%s\n", cell->label, cell->reason ? "  -- " : "", cell->reason ? cell->reason : "");
         if (cell->status != JB_CELL_VALID) continue;
-        measuring += 0.05 + s->repetitions * (s->block_ms + s->lead_in_ms + (double)c->idle_ns * 1e-6 + 3) * 1e-3;
+        measuring += 0.05 + s->repetitions * (s->block_ms + s->lead_in_ms + (double)(c->idle_ns + c->wait_ns) * 1e-6 + 3) * 1e-3;
         d->bytes += 21.0 * c->workloads[cell->workload].n + s->repetitions * (line_bytes + queries * 18);
     }
     d->n_cells = c->n_cells;

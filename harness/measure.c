@@ -140,7 +140,7 @@ static double round_seconds(const struct group *g, double rounds)
         double longest = (double)r->request.max_ns * 1e-6;
         double block_ms = (double)r->request.block_ns * 1e-6;
         double ms = needed_ms > longest ? fmax(longest, block_ms) : fmax(needed_ms, block_ms);
-        sum += (ms + (double)g->c->idle_ns * 1e-6 + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
+        sum += (ms + (double)(g->c->idle_ns + g->c->wait_ns) * 1e-6 + s->lead_in_ms + 2 * r->median_ns * 1e-6 + 3) * 1e-3; // 3 ms: writing and waiting for the disk
     }
     return sum;
 }

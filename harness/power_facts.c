@@ -34,6 +34,9 @@ void jb_power_idle(struct jb_ctx *c)
 {
     uint64_t least = jb_power_least_ns(c);
     double windows = (double)c->n_cells * c->s.repetitions;
+    struct jb_meter_facts f;
+    jb_meter_facts(c->meter, &f);
+    c->wait_ns = 2 * f.update_ns; // half a period before and behind each of the two windows, on average
     c->idle_ns = jb_power_is_none(c) ? 0 : (uint64_t)(c->s.idle_ms * 1e6);
     if (c->idle_ns && least > c->idle_ns && (double)least * 1e-9 * windows <= IDLE_SHARE * c->s.max_seconds) c->idle_ns = least;
 }

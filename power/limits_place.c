@@ -24,7 +24,7 @@ static int open_dir(const char *dir, int *out, struct jb_err *err)
     bool safe = fstat(fd, &st) == 0 && trusted(&st) && (!(st.st_mode & 022) || st.st_mode & S_ISVTX);
     if (!safe) {
         close(fd);
-        return jb_fail(err, JB_E_DENIED, "%s: other users may change this directory; what power limits are put back must not lie there: chmod go-w it, or name another (--state)", dir);
+        return jb_fail(err, JB_E_DENIED, "%s: other users may change this directory (by its mode or as its owner); what power limits are put back must not lie there: chown it to yourself and chmod go-w it, or name another", dir);
     }
     *out = fd;
     return JB_OK;

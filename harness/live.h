@@ -7,6 +7,7 @@
 
 struct jb_live_pair { uint64_t start_ns; bool candidate_first; struct jb_block a, b; bool valid; const char *why_not; };
 
+struct jb_live;
 // Told after every pair; returns true to end this cell (decided). May be NULL: each cell gets its share of the time.
 typedef bool (*jb_live_fn)(void *user, size_t cell, const struct jb_live_pair *pair);
 
@@ -21,11 +22,12 @@ struct jb_live_opts {
     const volatile int *stop;
     jb_progress_fn progress; void *progress_user;
     jb_live_fn told; void *told_user;
+    int (*opened)(void *user, const struct jb_live *l, struct jb_err *err); void *opened_user; // told once both sides are open and their cells matched; an error ends it. NULL: nobody asks
+    double max_other_cpu;            // a pair beside which other processes had more of the machine's CPU time than this share, for certain, is not valid; 0: all pairs are
 };
 
 // Cells match by key; when no key matches and each side has one cell, these two are the pair (two models or settings).
 struct jb_live_cell { size_t a, b; const struct jb_facts *facts_a, *facts_b; struct jb_block_request request_a, request_b; bool decided; uint64_t pairs; }; // a, b: places in the workers' lists
-struct jb_live;
 int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_err *err);
 const struct jb_live_cell *jb_live_cells(const struct jb_live *l, size_t *n);
 struct jb_worker *jb_live_worker(const struct jb_live *l, int side); // borrowed; 0: a, 1: b. For its run line and samples

@@ -439,26 +439,27 @@ static void make_samples(struct samples *s, uint64_t seed)
         if (i && s->moment_ns[i - 1] > least) least = s->moment_ns[i - 1];
         s->moment_ns[i] = jb_rng_below(&s->rng, 3) == 0 ? least : jb_rng_below(&s->rng, 2) ? most : least + jb_rng_below(&s->rng, most - least + 1);
         double u = jb_rng_unit(&s->rng);
-        s->watts[i] = u < 0.4 ? 10 : u < 0.8 ? 90 : 10 + 80 * jb_rng_unit(&s->rng);
+        s->watts[i] = i && u < 0.5 ? s->watts[i - 1] : u < 0.7 ? 10 : u < 0.9 ? 90 : 99 * jb_rng_unit(&s->rng);
     }
     for (size_t i = 0; i + 1 < s->n; i++) s->turn_ns[i] = s->moment_ns[i] + jb_rng_below(&s->rng, s->moment_ns[i + 1] - s->moment_ns[i] + 1);
 }
 
-// Two marks at random times between the second sample and the last but some, so that there are readings behind the end.
+// Two marks at random times between the first sample and the last that has come.
 static bool one_window_of_power(uint64_t seed, double *width, double *figure)
 {
     struct samples s;
     struct jb_track t;
     make_samples(&s, seed);
     jb_track_init(&t, &s.channel);
-    uint64_t from = s.end_ns[1], to = s.begin_ns[s.n - 2], at[2];
+    size_t n = 3 + jb_rng_below(&s.rng, s.n - 3); // what comes behind is not known yet
+    uint64_t from = s.begin_ns[0], to = s.end_ns[n - 1], at[2];
     bool set[2] = {false, false};
     for (int i = 0; i < 2; i++) at[i] = from + jb_rng_below(&s.rng, to - from + 1);
     if (at[0] > at[1]) { uint64_t x = at[0]; at[0] = at[1]; at[1] = x; }
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = 0; i < n; i++) {
         for (int k = 0; k < 2; k++)
             if (!set[k] && at[k] < s.begin_ns[i]) jb_track_mark(&t, k, at[k]), set[k] = true;
-        struct jb_reading r = {.begin_ns = s.begin_ns[i], .end_ns = s.end_ns[i], .exact = s.channel.update_ns == 0, .watts = floor(s.watts[i] / s.channel.unit) * s.channel.unit};
+        struct jb_reading r = {.begin_ns = s.begin_ns[i], .end_ns = s.end_ns[i], .exact = s.channel.update_ns == 0, .watts = (floor(s.watts[i] / s.channel.unit) + (double)jb_rng_below(&s.rng, 2)) * s.channel.unit}; // rounded one way or the other
         assert_int_equal(jb_track_push(&t, &r), 0);
         for (int k = 0; k < 2; k++)
             if (!set[k] && at[k] <= s.end_ns[i]) jb_track_mark(&t, k, at[k]), set[k] = true; // within the read

@@ -30,6 +30,7 @@ struct group {
     double budget_s, started_s;        // of this group; seconds since the pass began
     uint64_t pass_ns, block_ns;        // when the pass began; length of a block unless joules want a longer one
     struct jb_joules idle; bool idle_there; // the idle window behind the last block, while nothing else has run since
+    double rest_s;                     // what the plan's blocks from this round on take, at the plan's length
     double *extra;                     // scratch of lengthen
     uint64_t done, total;              // blocks, of the whole pass
 };
@@ -96,6 +97,14 @@ static int run_attempt(struct group *g, struct runner *r, uint32_t repetition, u
 
 static bool time_is_up(const struct group *g) { return seconds_since(g->c, g->pass_ns) - g->started_s > g->budget_s; }
 
+// Measuring a block again must not cost another cell the blocks that the plan has for it.
+static bool can_afford(const struct group *g, const struct runner *r)
+{
+    const struct jb_ctx *c = g->c;
+    double cost = (double)(r->request.block_ns + r->request.lead_in_ns + c->idle_ns + c->wait_ns) * 1e-9;
+    return g->budget_s - (seconds_since(c, g->pass_ns) - g->started_s) - cost > g->rest_s;
+}
+
 // A contaminated block is measured again at once. Every attempt is on the disk before the next begins.
 static int run_block(struct group *g, struct runner *r, uint32_t repetition, struct jb_err *err)
 {
@@ -104,7 +113,7 @@ static int run_block(struct group *g, struct runner *r, uint32_t repetition, str
         const struct jb_block_fact *old = jb_rec_block(r->rec, repetition);
         jb_limit_axis_watch(g->c);
         rc = run_attempt(g, r, repetition, old && old->contaminated ? old->attempt + 1 : 0, err);
-    } while (!rc && !r->out && jb_rec_needs_block(r->rec, repetition) && !jb_ctx_stopped(g->c) && !time_is_up(g));
+    } while (!rc && !r->out && jb_rec_needs_block(r->rec, repetition) && !jb_ctx_stopped(g->c) && can_afford(g, r));
     return rc;
 }
 
@@ -221,7 +230,8 @@ static void lengthen(struct group *g, uint32_t rounds_left, uint64_t pass_ns)
         extra[i] = wanted_extra(g, &g->runners[i]);
         open += extra[i] > 0;
     }
-    double slack = g->budget_s - (seconds_since(g->c, pass_ns) - g->started_s) - round_seconds(g, rounds_left ? rounds_left : 1) * rounds_left, share = 0;
+    g->rest_s = round_seconds(g, rounds_left ? rounds_left : 1) * rounds_left;
+    double slack = g->budget_s - (seconds_since(g->c, pass_ns) - g->started_s) - g->rest_s, share = 0;
     for (bool again = open > 0 && slack > 0; again;) { // those below the share are served in full, which raises it for the rest
         again = false;
         share = slack / open;

@@ -375,6 +375,21 @@ static void after_three_repeats_it_is_kept_and_marked(void **state)
     plant_close(&p);
 }
 
+// Where time is short the plan's blocks go before another attempt at one of them.
+static void repeats_take_no_blocks_away(void **state)
+{
+    (void)state;
+    struct plant p;
+    plant_open(&p);
+    p.hot = -1;
+    struct jb_result *r = sweep(&p, PLAN(", \"energy_half_width\": 1, \"max_seconds\": 0.8"));
+    const struct jb_result_cell *c = &r->cells[0];
+    if (!(c->n_blocks == 5 && c->others.contaminated == 5 && c->others.repeated > 0 && c->others.repeated < 15))
+        fail_msg("%llu blocks, %llu contaminated, %llu repeated", (unsigned long long)c->n_blocks, (unsigned long long)c->others.contaminated, (unsigned long long)c->others.repeated);
+    jb_result_close(r);
+    plant_close(&p);
+}
+
 // A journal cut anywhere: attempts that are on the disk count, no block is tried more than four times.
 static void attempts_survive_a_crash(void **state)
 {
@@ -514,7 +529,8 @@ int main(void)
         cmocka_unit_test(bounds_hold_the_known_powers), cmocka_unit_test(without_a_meter_nothing_sleeps), cmocka_unit_test(drift_is_flagged),
         cmocka_unit_test(a_failed_window_keeps_its_reason), cmocka_unit_test(all_windows_failed_is_none), cmocka_unit_test(blocks_grow_until_the_target),
         cmocka_unit_test(says_why_it_stopped), cmocka_unit_test(contaminated_blocks_are_measured_again), cmocka_unit_test(after_three_repeats_it_is_kept_and_marked),
-        cmocka_unit_test(attempts_survive_a_crash), cmocka_unit_test(one_setting_in_given_time), cmocka_unit_test(known_extensions), cmocka_unit_test(guest_rapl_is_modelled),
+        cmocka_unit_test(repeats_take_no_blocks_away), cmocka_unit_test(attempts_survive_a_crash),
+        cmocka_unit_test(one_setting_in_given_time), cmocka_unit_test(known_extensions), cmocka_unit_test(guest_rapl_is_modelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,8 +85,8 @@ static int judge_metric(struct judge *j, struct jb_compared_cell *cell, struct j
     struct test t = { m, e, e ? (struct jb_gate_p){ e->p_worse, e->p_better } : jb_gate_p_of(m, m->margin, j->c->confidence) };
     if (e) {
         m->effect = e->effect;
-        m->lower = exp(e->interval.lower);
-        m->upper = exp(e->interval.upper);
+        m->lower = isfinite(e->interval.lower) ? exp(e->interval.lower) : NAN;
+        m->upper = isfinite(e->interval.upper) ? exp(e->interval.upper) : NAN;
         m->n_baseline = m->n_candidate = e->pairs;
     }
     if (isnan(t.p.worse) || isnan(t.p.better)) settle(m, JB_VERDICT_INCONCLUSIVE, m->reason ? m->reason : "there is no interval");

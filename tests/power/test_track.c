@@ -411,7 +411,8 @@ struct samples {
 
 static double power_uj(const struct samples *s, uint64_t t_ns)
 {
-    double uj = 0;
+    // Before the first sample anything was possible.
+    double uj = t_ns < s->moment_ns[0] ? -s->ceiling_w * 1e-3 * (double)(s->moment_ns[0] - t_ns) : 0;
     for (size_t i = 0; i + 1 < s->n; i++) {
         uint64_t from = s->moment_ns[i], turn = s->turn_ns[i], to = s->moment_ns[i + 1];
         double first = s->channel.averaged ? s->watts[i + 1] : s->watts[i];
@@ -454,7 +455,7 @@ static bool one_window_of_power(uint64_t seed, double *width, double *figure)
     size_t n = 3 + jb_rng_below(&s.rng, s.n - 3); // what comes behind is not known yet
     uint64_t from = s.begin_ns[0], to = s.end_ns[n - 1], at[2];
     bool set[2] = {false, false};
-    for (int i = 0; i < 2; i++) at[i] = from + jb_rng_below(&s.rng, to - from + 1);
+    for (int i = 0; i < 2; i++) at[i] = from + jb_rng_below(&s.rng, (jb_rng_below(&s.rng, 8) ? to : s.end_ns[0]) - from + 1);
     if (at[0] > at[1]) { uint64_t x = at[0]; at[0] = at[1]; at[1] = x; }
     for (size_t i = 0; i < n; i++) {
         for (int k = 0; k < 2; k++)

@@ -238,6 +238,20 @@ static void update_period_is_found_and_bounds_are_tight(void **state)
     }
 }
 
+// The period of the hardware is the least that is believed: what seems quicker on a few looks was luck.
+static void no_shorter_period_than_the_hardware_has(void **state)
+{
+    (void)state;
+    struct world w;
+    struct jb_meter_facts facts;
+    make_world(&w, 3, MS / 5, 20, 30);
+    struct jb_meter *m = open_meter(&w);
+    jb_meter_facts(m, &facts);
+    assert_int_equal(facts.update_ns, MS);
+    jb_meter_close(m);
+    close_world(&w);
+}
+
 // However the counter stops in a window: a figure is never made of it.
 static void frozen_within_a_window(void **state)
 {
@@ -269,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_windows),
         cmocka_unit_test(update_period_is_found_and_bounds_are_tight),
+        cmocka_unit_test(no_shorter_period_than_the_hardware_has),
         cmocka_unit_test(frozen_within_a_window),
     };
     return cmocka_run_group_tests_name("truth", tests, NULL, NULL);

@@ -156,7 +156,7 @@ const struct cli_command cli_compare = {
     .arguments = "A B",
     .summary = "say what changed between two runs, by how much, with intervals",
     .about = "A is the baseline, B the candidate: directories of runs (or their results.json: then without intervals of latency and joules). Cells match by their names and axis values; if none "
-             "do and each run has one cell, these two are compared. Accuracy is compared sample by sample (exact McNemar test, Tango's interval), latencies and joules by resampling blocks. Percentiles "
+             "do and each run has one cell (that --only leaves), these two are compared: two models, or two settings. Accuracy is compared sample by sample (exact McNemar test, Tango's interval), latencies and joules by resampling blocks. Percentiles "
              "here are plain ones of all queries, on both sides; those of a report are LoadGen's, which lie higher where there are few queries. All tests of one comparison share "
              "its level (Holm). \"One of 2 % would have been\" seen: four times out of five.\n\n"
              "Not compared: cells that are not valid; accuracy, latency and joules on other samples; latencies and joules of another CPU (but --across); joules of another class or of other domains; "

@@ -84,7 +84,10 @@ static int accuracy_paired(struct work *w, struct jb_compared_metric *m, const s
     m->candidate = (double)x->right_b / n;
     m->n_baseline = m->n_candidate = x->n;
     take(m, &(struct jb_effect){ ((double)x->only_b - (double)x->only_a) / n, ci.lower, ci.upper, jb_mcnemar(x->only_a, x->only_b) });
-    if (x->n == w->a->n_samples && x->n == w->b->n_samples) return 0;
+    if (x->n == w->a->n_samples && x->n == w->b->n_samples) {
+        m->reason = x->only_a + x->only_b ? NULL : "right and wrong on the very same samples";
+        return 0;
+    }
     return because(w, m, jb_comparison_strf(w->c, "on the %llu samples that both answered, of %u and %u", (unsigned long long)x->n, w->a->n_samples, w->b->n_samples));
 }
 

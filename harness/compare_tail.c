@@ -68,15 +68,27 @@ static int by_share(const void *x, const void *y)
     return (a->tail < b->tail) - (a->tail > b->tail);
 }
 
+// Whether precisions say more than exits do: not when each exit has a pattern of its own.
+static bool patterns_tell(const struct things *t)
+{
+    size_t exits = 0, patterns = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        exits += t->thing[i].what == EXIT;
+        patterns += t->thing[i].what == PATTERN;
+    }
+    return patterns > exits;
+}
+
 // One line each of what stands out.
 static int tell(struct jb_comparison *c, struct jb_compared_cell *out, struct things *t, double in_tail, double all, const char *what)
 {
     size_t told = 0;
+    bool patterns = patterns_tell(t);
     qsort(t->thing, t->n, sizeof *t->thing, by_share);
     for (size_t i = 0; i < t->n && told < MOST_LINES; i++) {
         double tail = (double)t->thing[i].tail / in_tail, share = (double)t->thing[i].all / all;
         char name[160];
-        if (tail < LEAST_SHARE || tail < share * LEAST_LIFT) continue;
+        if (tail < LEAST_SHARE || tail < share * LEAST_LIFT || (t->thing[i].what == PATTERN && !patterns)) continue;
         struct jb_kv *kv = &out->tail[out->n_tail++];
         name_of(&t->thing[i], name, sizeof name);
         kv->name = jb_comparison_strf(c, "%s: %s", what, name);

@@ -85,7 +85,7 @@ int jb_compare_words(struct jb_comparison *c, struct jb_compared_metric *m, size
     if (!isfinite(m->effect)) return 0;
     if (interval && !m->deterministic) m->detectable = detectable(c, m, tests);
     if (m->deterministic && !jb_compared_sign(c, m)) m->words = m->effect == same ? "the same" : "about the same";
-    else if (m->effect == same && !interval) m->words = "the same";
+    else if (m->effect == same && (!interval || m->upper == m->lower)) m->words = "the same";
     else if (jb_compared_sign(c, m) || !interval) m->words = size_text(c, m);
     else m->words = unseen(c, m, tests);
     return m->words ? 0 : JB_E_NOMEM;

@@ -174,6 +174,19 @@ static bool says_something(const struct jb_comparison *c, const struct jb_compar
     return any;
 }
 
+// One line for a cell of which nothing can be said but how much the mean could have changed.
+static void in_short(const struct pen *p, const struct jb_compared_cell *cell)
+{
+    const struct jb_compared_metric *m = jb_compared_metric_find(cell, "latency_mean_ns");
+    char change[64];
+    jb_str_add(p->out, ": no difference can be seen");
+    if (m && isfinite(m->effect)) {
+        jb_compared_change_text(change, m);
+        jb_str_addf(p->out, "; mean latency %s", change);
+    }
+    jb_str_add(p->out, "\n");
+}
+
 static void print_cell(const struct pen *p, const struct jb_comparison *c, const struct jb_compared_common *common, const struct jb_compared_cell *cell)
 {
     bool full = says_something(c, cell);
@@ -194,9 +207,11 @@ static void print_cell(const struct pen *p, const struct jb_comparison *c, const
         jb_str_add(p->out, cell->front_joules ? " (joules)" : "");
         ink(p, PLAIN);
     }
-    jb_str_add(p->out, full ? "\n" : ": no difference can be seen\n");
-    if (!full)
+    if (!full) {
+        in_short(p, cell);
         return;
+    }
+    jb_str_add(p->out, "\n");
     if (cell->reason) {
         ink(p, YELLOW);
         jb_str_add(p->out, "    not compared: ");

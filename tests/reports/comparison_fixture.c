@@ -57,7 +57,7 @@ static void cells(struct jb_comparison *c, bool gate)
     struct jb_compared_cell *x = c->cells = jb_comparison_array(c, 3, sizeof *c->cells);
     c->n_cells = 3;
     x[0] = (struct jb_compared_cell){.key = "0123456789abcdef", .label = "fashion-ee int8 maxprob 0.8", .label_candidate = "fashion-ee int8 maxprob 0.8", .front = "perhaps"};
-    x[1] = (struct jb_compared_cell){.key = "1123456789abcdef", .label = "fashion-ee int8 final", .label_candidate = "fashion-ee int8 last", .front = "surely"};
+    x[1] = (struct jb_compared_cell){.key = "1123456789abcdef", .label = "fashion-ee int8 final", .label_candidate = "fashion-ee int8 last", .front = "surely", .front_joules = "surely off"};
     x[2] = (struct jb_compared_cell){.key = "2123456789abcdef", .label = "fashion-ee f32 final", .candidate_status = JB_CELL_INVALID,
                                      .reason = "the candidate's cell is invalid: too few queries"};
     struct jb_compared_metric *m = x[0].metrics = jb_comparison_array(c, 16, sizeof *m);

@@ -4,9 +4,10 @@
 #include "cli/measure.h"
 #include "harness/worker.h"
 
-struct opts { struct cli_power_opts power; };
+struct opts { struct cli_power_opts power; double slow_query; };
 
 static const struct cli_option options[] = {
+    { "slow-query", 0, CLI_F64, offsetof(struct opts, slow_query), "PERCENT", "0", 0, 1000, "a test aid: each query spins for this share of its own time, and the environment says so" },
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
 };
@@ -31,6 +32,7 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     if (rc < 0)
         return cli_fail(&err);
     m.sweep.progress = NULL;
+    m.sweep.slow_query = o->slow_query / 100;
     rc = jb_worker_serve(STDIN_FILENO, out, &m.sweep, &err);
     close(out);
     cli_measure_close(&m);

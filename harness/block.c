@@ -35,6 +35,14 @@ static inline int run_query(const struct jb_host_lane *lane, struct jb_host_stre
     return lane->model ? jb_adaptive_run(s->adaptive, s->rows, lane->batch, s->results) : jb_workload_run(lane->work->w, first_sample, s->results);
 }
 
+// The test aid that makes a query slower by a known share.
+static uint64_t spin(const struct jb_host *h, uint64_t before, uint64_t after)
+{
+    uint64_t until = after + (uint64_t)((double)(after - before) * h->o.slow_query), t = after;
+    while (t < until) t = now(h);
+    return t;
+}
+
 // Queries until the limits are met; each is recorded from place 0 of the stream's room on.
 static int run_queries(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, enum jb_split split, const struct limits *l)
 {
@@ -47,6 +55,7 @@ static int run_queries(const struct jb_host *h, const struct jb_host_lane *lane,
         uint64_t before = now(h);
         rc = run_query(lane, s, s->sample[at]);
         uint64_t after = now(h);
+        if (h->o.slow_query > 0) after = spin(h, before, after);
         if (rc) return rc;
         s->latency_ns[q++] = after - before;
         elapsed = after - start;

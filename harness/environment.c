@@ -44,7 +44,8 @@ static bool put_environment(cJSON *o, const struct jb_ctx *c)
            jb_json_put_str(o, "turbo", cpu.turbo[0] ? cpu.turbo : NULL) && jb_json_put_str(o, "kernel", cpu.kernel) && put_bytes(o, "memory_bytes", cpu.mem_bytes) &&
            put_bytes(o, "l1d_bytes", cpu.l1d_bytes) && put_bytes(o, "l2_bytes", cpu.l2_bytes) && put_bytes(o, "l3_bytes", cpu.l3_bytes) &&
            put_f(o, JB_ENV_CLOCK_COST, "%.1f", c->clock.cost_ns) && put_f(o, JB_ENV_CLOCK_RESOLUTION, "%.0f", (double)c->clock.resolution_ns) &&
-           put_f(o, JB_ENV_HARNESS, "%.1f", c->harness_ns) && jb_json_put_str(o, "power_source", c->power_source) && jb_json_put_str(o, "power_root", c->power_root);
+           put_f(o, JB_ENV_HARNESS, "%.1f", c->harness_ns) && jb_json_put_str(o, "power_source", c->power_source) && jb_json_put_str(o, "power_root", c->power_root) &&
+           (!(c->o->slow_query > 0) || put_f(o, "slow_query_percent", "%g", c->o->slow_query * 100)); // a figure from slowed queries never hides it
 }
 
 static bool put_kernels(cJSON *o, const struct jb_ctx *c)

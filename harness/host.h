@@ -15,6 +15,7 @@ struct jb_host_opts {
     struct jb_clock clock;
     struct jb_meter *meter;            // borrowed; NULL: no energy
     void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // NULL: jb_cputime_now
+    double slow_query;                 // test aid: every query spins for this share of its own time behind it; 0: none
 };
 
 struct jb_host;

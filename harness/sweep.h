@@ -28,6 +28,7 @@ struct jb_sweep_opts {
     jb_progress_fn progress; void *progress_user;
     const char *limits_state;        // state file of power limits (power/limits.h); NULL: a plan with "power_limit_w" has only unavailable cells
     void (*limits_held)(const struct jb_limits *l); // told while limits may be changed (NULL: no more), for jb_limits_restore_in_signal; NULL: nobody asks
+    double slow_query;               // test aid: share of a query's own time that it spins behind it; said in the run's environment. 0: none
     const char *version, *git, *compiler;
 };
 

@@ -1,0 +1,209 @@
+#include "cli/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/measure.h"
+#include "harness/gate.h"
+
+struct opts {
+    const char *baseline, *candidate, *rules, *only, *inconclusive, *output, *junit, *summary, *history;
+    bool live, json, annotations;
+    double seconds, block_ms;
+    int64_t seed;
+    struct cli_power_opts power;
+};
+
+static const struct cli_option options[] = {
+    { "baseline", 0, CLI_TEXT, offsetof(struct opts, baseline), "DIR", NULL, 0, 0, "a stored baseline (joulebench gate record), or the directory of a run" },
+    { "candidate", 0, CLI_TEXT, offsetof(struct opts, candidate), "DIR", NULL, 0, 0, "the directory of the run to be judged" },
+    { "live", 0, CLI_FLAG, offsetof(struct opts, live), NULL, NULL, 0, 0, "A and B are sides (JSON): both are measured now, block by block in turns" },
+    { "rules", 0, CLI_TEXT, offsetof(struct opts, rules), "FILE", NULL, 0, 0, "margins and error rate (docs/schema/gate.schema.json); without it accuracy 0.5 points, p50 and mean 5 %, joules 5 % if measured" },
+    { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 1e6, "with --live: longest time of measuring; it ends as soon as all is decided" },
+    { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "5", 0, 60000, "with --live: length of a block; 0: the plan's" },
+    { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
+    { "inconclusive", 0, CLI_CHOICE, offsetof(struct opts, inconclusive), "pass|fail|own", "own", 0, 0, "what an undecided gate ends with: 0, 10, or 11 of its own" },
+    { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print comparison.json instead of the table" },
+    { "output", 'o', CLI_TEXT, offsetof(struct opts, output), "DIR", NULL, 0, 0, "write comparison.json, comparison.md, comparison.html and junit.xml into DIR" },
+    { "junit", 0, CLI_TEXT, offsetof(struct opts, junit), "FILE", NULL, 0, 0, "write JUnit XML" },
+    { "summary", 0, CLI_TEXT, offsetof(struct opts, summary), "FILE", NULL, 0, 0, "append Markdown to FILE; without it to $GITHUB_STEP_SUMMARY where that is set" },
+    { "annotations", 0, CLI_FLAG, offsetof(struct opts, annotations), NULL, NULL, 0, 0, "print GitHub annotations; always where GITHUB_ACTIONS is \"true\"" },
+    { "history", 0, CLI_TEXT, offsetof(struct opts, history), "FILE", NULL, 0, 0, "append a line about this gate to FILE (joulebench report --history)" },
+    { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "of the order of live blocks and of resampling" },
+    CLI_POWER_ROWS(struct opts, power),
+    { .type = CLI_END },
+};
+
+static const struct cli_example examples[] = {
+    { "joulebench gate --live main.json topic.json --rules gate.json --seconds 60", "two builds in turns on one machine: the way to judge latency and joules" },
+    { "joulebench gate --baseline baseline --candidate out --junit gate.xml", "a run against a stored baseline: accuracy, MACs, bytes" },
+    { "joulebench gate --live a.json b.json --inconclusive=pass", "for those who must choose" },
+    { NULL, NULL },
+};
+
+// ---- power options for the workers ----
+
+struct words { char text[12][4200]; size_t n; };
+
+static void word(struct words *w, const char *name, const char *value)
+{
+    if (value && w->n < sizeof w->text / sizeof *w->text)
+        snprintf(w->text[w->n++], sizeof *w->text, "--%s%s%s", name, *value ? "=" : "", value);
+}
+
+// What differs from the defaults: a side's own "args" stand before, and these win.
+static void power_words(struct words *w, const struct cli_power_opts *p)
+{
+    char number[40];
+    w->n = 0;
+    word(w, "power", p->source && strcmp(p->source, "auto") ? p->source : NULL);
+    word(w, "power-root", p->root);
+    word(w, "power-trace", p->trace);
+    word(w, "power-external", p->external);
+    word(w, "power-external-joules", p->external_joules ? "" : NULL);
+    snprintf(number, sizeof number, "%lld", (long long)p->external_offset_ns);
+    word(w, "power-external-offset", p->external_offset_ns ? number : NULL);
+    word(w, "trust-guest-rapl", p->trust_guest_rapl ? "" : NULL);
+    snprintf(number, sizeof number, "%.17g", p->max_power_w);
+    word(w, "max-power-w", p->max_power_w > 0 ? number : NULL);
+}
+
+static int pass_on(struct jb_side *s, const struct words *w, struct jb_err *err)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (s->n_arg == JB_SIDE_MAX)
+            return jb_fail(err, JB_E_RANGE, "%s: more than %d options for the worker", s->name, JB_SIDE_MAX);
+        s->arg[s->n_arg++] = w->text[i];
+    }
+    return JB_OK;
+}
+
+// ---- the two kinds ----
+
+static enum jb_inconclusive_as as_of(const struct opts *o)
+{
+    return !strcmp(o->inconclusive, "pass") ? JB_INCONCLUSIVE_PASS : !strcmp(o->inconclusive, "fail") ? JB_INCONCLUSIVE_FAIL : JB_INCONCLUSIVE_OWN;
+}
+
+static int open_sides(const struct cli_list *args, const struct opts *o, struct jb_side *a, struct jb_side *b, struct words *w, struct jb_err *err)
+{
+    power_words(w, &o->power);
+    int rc = jb_side_read(a, args->item[0], err);
+    if (rc == JB_OK)
+        rc = jb_side_read(b, args->item[1], err);
+    if (rc == JB_OK)
+        rc = pass_on(a, w, err);
+    return rc < 0 ? rc : pass_on(b, w, err);
+}
+
+static int judge_live(struct cli *cli, const struct opts *o, const struct cli_list *args, const struct jb_gate_rules *r, const struct jb_compare_opts *compare, struct jb_comparison **out, struct jb_err *err)
+{
+    struct cli_measure m;
+    struct words w;
+    struct jb_side a = { 0 }, b = { 0 };
+    char program[PATH_MAX] = "";
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    int rc = cli_measure_open(&m, cli, NULL, NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = open_sides(args, o, &a, &b, &w, err);
+    struct jb_live_opts l = { .a = &a, .b = &b, .this_program = program, .seconds = o->seconds, .block_ms = o->block_ms, .only = o->only, .seed = (uint64_t)o->seed, .clock = m.sweep.clock,
+                              .stop = m.sweep.stop, .progress = m.sweep.progress, .progress_user = m.sweep.progress_user };
+    if (rc == JB_OK)
+        rc = jb_gate_live(&l, r, compare, as_of(o), out, err);
+    cli_measure_close(&m);
+    jb_side_close(&a);
+    jb_side_close(&b);
+    return rc;
+}
+
+static int judge(struct cli *cli, const struct opts *o, const struct cli_list *args, struct jb_comparison **out, struct jb_err *err)
+{
+    struct jb_gate_rules r;
+    struct jb_compare_opts compare;
+    jb_compare_opts_default(&compare);
+    compare.only = o->only;
+    compare.seed = (uint64_t)o->seed;
+    int rc = JB_OK;
+    if (o->rules)
+        rc = jb_gate_rules_read(&r, o->rules, err);
+    else if (o->live)
+        jb_gate_rules_default(&r);
+    else
+        jb_gate_rules_default_past(&r);
+    if (rc < 0)
+        return rc;
+    rc = o->live ? judge_live(cli, o, args, &r, &compare, out, err) : jb_gate_past(o->baseline, o->candidate, &r, &compare, as_of(o), out, err);
+    jb_gate_rules_free(&r);
+    return rc;
+}
+
+static int usage(const char *text)
+{
+    struct jb_err err = { 0 };
+    jb_fail(&err, JB_E_USAGE, "%s", text);
+    return cli_usage("gate", &err);
+}
+
+static int run(struct cli *cli, const void *opts, const struct cli_list *args)
+{
+    const struct opts *o = opts;
+    struct jb_err err = { 0 };
+    struct jb_comparison *c = NULL;
+    if (o->live && (args->n != 2 || o->baseline || o->candidate))
+        return usage("--live takes two sides: joulebench gate --live A.json B.json");
+    if (!o->live && (args->n || !o->baseline || !o->candidate))
+        return usage("say what is judged: --baseline DIR --candidate DIR, or --live A.json B.json");
+    int rc = judge(cli, o, args, &c, &err);
+    if (rc < 0)
+        return cli_gate_fail(&err);
+    const char *actions = getenv("GITHUB_ACTIONS"), *summary = getenv("GITHUB_STEP_SUMMARY");
+    struct cli_gate_outputs to = { .dir = o->output, .junit = o->junit, .summary = o->summary ? o->summary : summary && *summary ? summary : NULL, .history = o->history, .json = o->json,
+                                   .annotations = o->annotations || (actions && !strcmp(actions, "true")) };
+    int exit_code = cli_gate_show(cli, c, &to);
+    jb_comparison_close(c);
+    return exit_code;
+}
+
+const struct cli_command cli_gate_check = {
+    .name = "gate check",
+    .arguments = "[A.json B.json]",
+    .summary = "judge a candidate against a baseline (what gate does when no sub-command is named)",
+    .about = "Each metric that the rules name is judged against its margin: pass (the interval lies inside), fail (worse by more than the margin, at a family-wise error rate of 1 % after Holm's "
+             "correction over metrics and cells), or inconclusive. The gate passes when every metric does.\n\n"
+             "Live (the way to judge latency and joules): both sides are measured in turns, in random order, each in a worker of its own; a bet on every pair decides as soon as it can, with an "
+             "error rate that holds however often it is looked at, up to --seconds. A side is a JSON file as for compare --live. Against a stored baseline only accuracy, MACs and bytes are judged unless "
+             "rules name more: two runs at two times differ by what the machine did in between.\n\n"
+             "Exit codes: 0 pass, 10 fail, 11 inconclusive, 12 invalid environment, 13 nothing measured (joules asked for and no sensor), 2 bad input, or nothing that could be compared; the first of 2, 10, 12, "
+             "13, 11 counts.",
+    .options = options,
+    .examples = examples,
+    .max_args = 2,
+    .opts_bytes = sizeof(struct opts),
+    .run = run,
+};
+
+// ---- the command with its sub-commands ----
+
+static const struct cli_command *const subs[] = { &cli_gate_check, &cli_gate_record, NULL };
+static const struct cli_option no_options[] = { { .type = CLI_END } };
+
+static const struct cli_example gate_examples[] = {
+    { "joulebench gate --live main.json topic.json --rules gate.json --seconds 60", "judges two builds in turns; gate check is meant where no sub-command is named" },
+    { "joulebench gate record out -o baseline", "keeps a run as baseline" },
+    { "joulebench gate --baseline baseline --candidate out", "judges what can be judged against it" },
+    { NULL, NULL },
+};
+
+const struct cli_command cli_gate = {
+    .name = "gate",
+    .arguments = "",
+    .summary = "pass, fail or say \"inconclusive\": accuracy, latency and joules against margins",
+    .about = "A release gate with an exit code for each verdict: 0 pass, 10 fail, 11 inconclusive, 12 invalid environment, 13 nothing measured, 2 bad input.",
+    .options = no_options,
+    .examples = gate_examples,
+    .subs = subs,
+    .otherwise = &cli_gate_check,
+};

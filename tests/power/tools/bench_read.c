@@ -31,7 +31,7 @@ int main(int argc, char **argv)
     struct jb_power_opts o = {0};
     size_t reads = 20000;
     double seconds = 21;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (value && strcmp(argv[i], "--root") == 0) o.root = value;
         else if (value && strcmp(argv[i], "--source") == 0) o.source = value;
@@ -41,7 +41,6 @@ int main(int argc, char **argv)
             fputs("usage: bench_read [--root DIR] [--source NAME] [--reads N] [--seconds S]\n", stderr);
             return 1;
         }
-        i++;
     }
     struct jb_clock clock = jb_clock_monotonic();
     struct jb_meter *m;

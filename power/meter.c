@@ -85,13 +85,17 @@ static int open_leg(struct jb_meter *m, struct jb_leg *leg, const struct jb_sour
 
 // ---- which source ----
 
-// Adds why a source cannot serve to the reason of `none`: a record has no room for how to unlock each, which `power probe` tells.
+// Adds why a source cannot serve to the reason of `none`: a record has no room for what follows from it or would unlock it, which `power probe` tells.
 static void note_reason(struct jb_meter *m, const char *detail)
 {
-    const char *unlock = strstr(detail, "; to unlock: "), *more = strstr(detail, " (a virtual machine ");
-    size_t at = strlen(m->none_reason), n = unlock ? (size_t)(unlock - detail) : strlen(detail);
-    if (more && (size_t)(more - detail) < n) n = (size_t)(more - detail);
-    snprintf(m->none_reason + at, sizeof m->none_reason - at, "%s%.*s", at ? " | " : "", (int)n, detail);
+    static const char *const further[] = {"; to unlock: ", " (a virtual machine ", ": this "};
+    size_t at = strlen(m->none_reason), room = sizeof m->none_reason - at, n = strlen(detail);
+    for (size_t i = 0; i < sizeof further / sizeof *further; i++) {
+        const char *end = strstr(detail, further[i]);
+        if (end && (size_t)(end - detail) < n) n = (size_t)(end - detail);
+    }
+    if (n + 4 < room) snprintf(m->none_reason + at, room, "%s%.*s", at ? " | " : "", (int)n, detail);
+    else if (room > 7 && (at < 3 || strcmp(m->none_reason + at - 3, "...") != 0)) memcpy(m->none_reason + at, " | ...", 7);
 }
 
 // The first source that opens and measures; what the others said goes into the reason of `none`. What is only modelled (a guest's RAPL) comes last.

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -280,6 +281,7 @@ static bool mount_it(struct mounted *f, const char *program, const char *fail_on
     f->pid = fork();
     assert_true(f->pid >= 0);
     if (f->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); // a failed assertion leaves no mount behind
         execl(program, program, f->dir, "-n", "2", "-w", "5:45", "-s", "3000000", "-S", "3", "-z", zero, "-p", "1000000", "-r", "10000000", "-e", fail_one_of, (char *)NULL);
         _exit(127);
     }

@@ -3,9 +3,10 @@
 
 #include <math.h>
 
+#define IDLE_PERIODS 40u                // of which an idle window is made where there is time
 #define PERIODS 3u                      // a window of fewer update periods of its counter says next to nothing
 #define UNKNOWN_UPDATE_NS 100000000u    // what the meter assumes of a counter whose period it did not find
-#define IDLE_SHARE 0.3                  // of max_seconds, that idle windows longer than the plan's may take
+#define IDLE_SHARE 0.2                  // of max_seconds, that idle windows longer than the plan's may take
 
 static bool put_count(cJSON *o, const char *key, uint64_t n) { return n ? jb_json_put_u64(o, key, n) : jb_json_put_null(o, key); }
 
@@ -38,7 +39,11 @@ void jb_power_idle(struct jb_ctx *c)
     jb_meter_facts(c->meter, &f);
     c->wait_ns = 2 * f.update_ns; // half a period before and behind each of the two windows, on average
     c->idle_ns = jb_power_is_none(c) ? 0 : (uint64_t)(c->s.idle_ms * 1e6);
-    if (c->idle_ns && least > c->idle_ns && (double)least * 1e-9 * windows <= IDLE_SHARE * c->s.max_seconds) c->idle_ns = least;
+    if (!c->idle_ns) return;
+    // The idle power's bounds are about an update period's energy: over many periods they are narrow enough for a net figure. As many as take no more than a share of the run's time.
+    double wanted = (double)(f.update_ns ? IDLE_PERIODS * f.update_ns : least), most = windows > 0 ? IDLE_SHARE * c->s.max_seconds * 1e9 / windows : wanted;
+    if (wanted > most) wanted = most;
+    if (wanted > (double)c->idle_ns && wanted >= (double)least) c->idle_ns = (uint64_t)wanted;
 }
 
 bool jb_power_is_none(const struct jb_ctx *c)

@@ -1,9 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/fs.h"
-#include "cli/measure.h"
+#include "cli/live.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "harness/compare.h"
@@ -13,6 +12,7 @@ struct opts {
     bool json, live, across;
     double confidence, seconds, block_ms;
     int64_t seed;
+    struct cli_power_opts power;
 };
 
 static const struct cli_option options[] = {
@@ -25,6 +25,7 @@ static const struct cli_option options[] = {
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 1e6, "with --live: time of measuring in all" },
     { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "0", 0, 60000, "with --live: length of a block; 0: the plan's" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "of the order of live blocks and of resampling" },
+    CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
 };
 
@@ -95,29 +96,20 @@ static int show(const struct cli *cli, const struct opts *o, const struct jb_com
 static int live(struct cli *cli, const struct opts *o, const struct jb_compare_opts *compare, const char *path_a, const char *path_b)
 {
     struct jb_err err = { 0 };
-    struct cli_measure m;
-    struct jb_side a = { 0 }, b = { 0 };
+    struct cli_live l;
     struct jb_comparison *c = NULL;
-    char program[PATH_MAX] = "";
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n > 0 ? n : 0] = '\0';
-    int rc = cli_measure_open(&m, cli, NULL, NULL, &err), exit_code;
-    if (rc < 0)
-        return cli_fail(&err);
-    rc = jb_side_read(&a, path_a, &err);
+    int rc = cli_live_open(&l, cli, path_a, path_b, &o->power, &err);
+    l.opts.seconds = o->seconds;
+    l.opts.block_ms = o->block_ms;
+    l.opts.only = o->only;
+    l.opts.seed = (uint64_t)o->seed;
     if (rc == JB_OK)
-        rc = jb_side_read(&b, path_b, &err);
-    struct jb_live_opts l = { .a = &a, .b = &b, .this_program = program, .seconds = o->seconds, .block_ms = o->block_ms, .only = o->only, .seed = (uint64_t)o->seed, .clock = m.sweep.clock,
-                              .stop = m.sweep.stop, .progress = m.sweep.progress, .progress_user = m.sweep.progress_user };
-    if (rc == JB_OK)
-        rc = jb_compare_live(&l, compare, &c, &err);
-    cli_measure_close(&m);
-    exit_code = c ? show(cli, o, c) : JB_EXIT_OK;
+        rc = jb_compare_live(&l.opts, compare, &c, &err);
+    cli_live_close(&l);
+    int exit_code = c ? show(cli, o, c) : JB_EXIT_OK;
     if (rc < 0) // stopped: what was measured is shown all the same
         exit_code = cli_measure_fail(&err);
     jb_comparison_close(c);
-    jb_side_close(&a);
-    jb_side_close(&b);
     return exit_code;
 }
 
@@ -163,7 +155,7 @@ const struct cli_command cli_compare = {
              "percentiles without queries and blocks enough. Other kernels, governors, versions are noted.\n\n"
              "Two runs at two times differ by what happened to the machine in between; no interval knows of that. --live starts a worker (joulebench worker) for each side and measures pairs of blocks in "
              "random order. A side is a JSON file: {\"name\": \"topic\", \"joulebench\": \"build/joulebench\", \"plan\": \"plan.json\", \"set\": [\"KEY=VALUE\"], \"only\": \"PATTERN\"}; all but the plan may "
-             "be left out.\n\n"
+             "be left out. The power options are those of its workers.\n\n"
              "A comparison does not judge: exit code 0 whatever changed (joulebench gate judges), 2 where nothing can be compared, 3 where a cell of a run failed or is invalid.",
     .options = options,
     .examples = examples,

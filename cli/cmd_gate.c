@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "cli/measure.h"
+#include "cli/live.h"
 #include "harness/gate.h"
 
 struct opts {
@@ -42,43 +41,6 @@ static const struct cli_example examples[] = {
     { NULL, NULL },
 };
 
-// ---- power options for the workers ----
-
-struct words { char text[12][4200]; size_t n; };
-
-static void word(struct words *w, const char *name, const char *value)
-{
-    if (value && w->n < sizeof w->text / sizeof *w->text)
-        snprintf(w->text[w->n++], sizeof *w->text, "--%s%s%s", name, *value ? "=" : "", value);
-}
-
-// What differs from the defaults: a side's own "args" stand before, and these win.
-static void power_words(struct words *w, const struct cli_power_opts *p)
-{
-    char number[40];
-    w->n = 0;
-    word(w, "power", p->source && strcmp(p->source, "auto") ? p->source : NULL);
-    word(w, "power-root", p->root);
-    word(w, "power-trace", p->trace);
-    word(w, "power-external", p->external);
-    word(w, "power-external-joules", p->external_joules ? "" : NULL);
-    snprintf(number, sizeof number, "%lld", (long long)p->external_offset_ns);
-    word(w, "power-external-offset", p->external_offset_ns ? number : NULL);
-    word(w, "trust-guest-rapl", p->trust_guest_rapl ? "" : NULL);
-    snprintf(number, sizeof number, "%.17g", p->max_power_w);
-    word(w, "max-power-w", p->max_power_w > 0 ? number : NULL);
-}
-
-static int pass_on(struct jb_side *s, const struct words *w, struct jb_err *err)
-{
-    for (size_t i = 0; i < w->n; i++) {
-        if (s->n_arg == JB_SIDE_MAX)
-            return jb_fail(err, JB_E_RANGE, "%s: more than %d options for the worker", s->name, JB_SIDE_MAX);
-        s->arg[s->n_arg++] = w->text[i];
-    }
-    return JB_OK;
-}
-
 // ---- the two kinds ----
 
 static enum jb_inconclusive_as as_of(const struct opts *o)
@@ -86,36 +48,17 @@ static enum jb_inconclusive_as as_of(const struct opts *o)
     return !strcmp(o->inconclusive, "pass") ? JB_INCONCLUSIVE_PASS : !strcmp(o->inconclusive, "fail") ? JB_INCONCLUSIVE_FAIL : JB_INCONCLUSIVE_OWN;
 }
 
-static int open_sides(const struct cli_list *args, const struct opts *o, struct jb_side *a, struct jb_side *b, struct words *w, struct jb_err *err)
-{
-    power_words(w, &o->power);
-    int rc = jb_side_read(a, args->item[0], err);
-    if (rc == JB_OK)
-        rc = jb_side_read(b, args->item[1], err);
-    if (rc == JB_OK)
-        rc = pass_on(a, w, err);
-    return rc < 0 ? rc : pass_on(b, w, err);
-}
-
 static int judge_live(struct cli *cli, const struct opts *o, const struct cli_list *args, const struct jb_gate_rules *r, const struct jb_compare_opts *compare, struct jb_comparison **out, struct jb_err *err)
 {
-    struct cli_measure m;
-    struct words w;
-    struct jb_side a = { 0 }, b = { 0 };
-    char program[PATH_MAX] = "";
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n > 0 ? n : 0] = '\0';
-    int rc = cli_measure_open(&m, cli, NULL, NULL, err);
-    if (rc < 0)
-        return rc;
-    rc = open_sides(args, o, &a, &b, &w, err);
-    struct jb_live_opts l = { .a = &a, .b = &b, .this_program = program, .seconds = o->seconds, .block_ms = o->block_ms, .only = o->only, .seed = (uint64_t)o->seed, .clock = m.sweep.clock,
-                              .stop = m.sweep.stop, .progress = m.sweep.progress, .progress_user = m.sweep.progress_user };
+    struct cli_live l;
+    int rc = cli_live_open(&l, cli, args->item[0], args->item[1], &o->power, err);
+    l.opts.seconds = o->seconds;
+    l.opts.block_ms = o->block_ms;
+    l.opts.only = o->only;
+    l.opts.seed = (uint64_t)o->seed;
     if (rc == JB_OK)
-        rc = jb_gate_live(&l, r, compare, as_of(o), out, err);
-    cli_measure_close(&m);
-    jb_side_close(&a);
-    jb_side_close(&b);
+        rc = jb_gate_live(&l.opts, r, compare, as_of(o), out, err);
+    cli_live_close(&l);
     return rc;
 }
 

@@ -25,6 +25,7 @@ struct work {
     struct jb_compared_cell *out;
     struct jb_resampling r;
     const struct jb_side_block **block_a, **block_b; size_t n_a, n_b; // the valid ones; paired: valid in both, so n_a = n_b
+    uint32_t *batch; size_t n_batches;   // paired: of each pair
     double *scale_a, *scale_b;           // what latencies are multiplied by; NULL: not normalised
     struct jb_pooled pooled[2][2];       // latencies of baseline and candidate; [1]: scaled. Opened when first needed
 };
@@ -207,8 +208,9 @@ static int median_of_pairs(struct work *w, bool scaled, struct jb_effect *e)
 static int percentile_effect(struct work *w, double p, bool scaled, double value[2], struct jb_effect *e)
 {
     struct jb_pooled *a = &w->pooled[scaled][0], *b = &w->pooled[scaled][1];
-    int rc = a->value ? 0 : jb_pooled_open(a, w->block_a, w->n_a, scaled ? w->scale_a : NULL);
-    if (!rc && !b->value) rc = jb_pooled_open(b, w->block_b, w->n_b, scaled ? w->scale_b : NULL);
+    const uint32_t *batch = w->paired ? w->batch : NULL;
+    int rc = a->value ? 0 : jb_pooled_open(a, w->block_a, w->n_a, scaled ? w->scale_a : NULL, batch, w->n_batches);
+    if (!rc && !b->value) rc = jb_pooled_open(b, w->block_b, w->n_b, scaled ? w->scale_b : NULL, batch, w->n_batches);
     if (rc) return rc;
     value[0] = jb_pooled_percentile(a, NULL, p);
     value[1] = jb_pooled_percentile(b, NULL, p);
@@ -317,6 +319,23 @@ static void add_joules(struct columns *x, const struct jb_side_block *b, bool co
     x->under[x->n++] = (double)(correct ? b->n_correct : b->n_rows);
 }
 
+// Sums of consecutive rows: what is drawn are batches of pairs.
+static void merge(struct columns *x)
+{
+    struct columns y = *x;
+    size_t n = y.n < JB_COMPARE_BATCHES ? y.n : JB_COMPARE_BATCHES;
+    for (size_t i = 0; i < y.n; i++) {
+        size_t k = i * n / y.n; // never behind i
+        bool first = i == 0 || (i - 1) * n / y.n != k;
+        double row[4] = { y.top[i], y.top_lower[i], y.top_upper[i], y.under[i] };
+        x->top[k] = (first ? 0 : x->top[k]) + row[0];
+        x->top_lower[k] = (first ? 0 : x->top_lower[k]) + row[1];
+        x->top_upper[k] = (first ? 0 : x->top_upper[k]) + row[2];
+        x->under[k] = (first ? 0 : x->under[k]) + row[3];
+    }
+    x->n = n;
+}
+
 static void fill_joules(struct work *w, struct columns *a, struct columns *b, bool correct)
 {
     for (size_t i = 0; i < w->n_a; i++)
@@ -344,6 +363,7 @@ static int joules_effect(struct work *w, struct jb_compared_metric *m, bool corr
         m->effect = m->candidate / m->baseline;
         rc = because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks with joules, at least %u are needed", least, JB_COMPARE_LEAST_BLOCKS));
     } else {
+        if (w->paired) merge(&a), merge(&b);
         rc = jb_effect_sums(&e, &(struct jb_sums){ a.top, a.top_lower, a.top_upper, a.under, a.n }, &(struct jb_sums){ b.top, b.top_lower, b.top_upper, b.under, b.n }, w->paired, &w->r);
         if (!rc) take(m, &e);
         m->reason = !rc && !isfinite(e.lower) ? "no interval: the bounds of the joules are too wide" : w->no->mark;
@@ -463,9 +483,11 @@ int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, co
     w.block_b = calloc(b->n_blocks + 1, sizeof *w.block_b);
     out->metrics = jb_comparison_array(c, MAX_METRICS, sizeof *out->metrics);
     out->n_metrics = 0;
-    int rc = w.block_a && w.block_b && out->metrics ? 0 : JB_E_NOMEM;
+    w.batch = calloc(a->n_blocks + 1, sizeof *w.batch);
+    int rc = w.block_a && w.block_b && w.batch && out->metrics ? 0 : JB_E_NOMEM;
     if (!rc) {
         choose_blocks(&w);
+        if (paired) w.n_batches = jb_batches(w.n_a, w.batch);
         rc = choose_scale(&w);
     }
     if (!rc) rc = all(&w);
@@ -473,6 +495,7 @@ int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, co
     for (int i = 0; i < 4; i++) jb_pooled_free(&w.pooled[i / 2][i % 2]);
     free(w.block_a);
     free(w.block_b);
+    free(w.batch);
     free(w.scale_a);
     free(w.scale_b);
     return rc ? jb_fail(err, rc, "comparison") : 0;

@@ -15,12 +15,12 @@ static int by_value(const void *x, const void *y)
     return (a->value > b->value) - (a->value < b->value);
 }
 
-static struct entry *sorted_entries(const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale, size_t n)
+static struct entry *sorted_entries(const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale, const uint32_t *group, size_t n)
 {
     struct entry *e = malloc((n + 1) * sizeof *e);
     size_t at = 0;
     for (size_t i = 0; e && i < n_blocks; i++)
-        for (uint32_t q = 0; q < blocks[i]->n_queries; q++) e[at++] = (struct entry){ (double)blocks[i]->latency_ns[q] * (scale ? scale[i] : 1), (uint32_t)i };
+        for (uint32_t q = 0; q < blocks[i]->n_queries; q++) e[at++] = (struct entry){ (double)blocks[i]->latency_ns[q] * (scale ? scale[i] : 1), group ? group[i] : (uint32_t)i };
     if (e) qsort(e, n, sizeof *e, by_value);
     return e;
 }
@@ -35,11 +35,12 @@ static void count_all(struct jb_pooled *p)
     if (p->n % p->step == 0) memcpy(p->count + p->n / p->step * p->n_blocks, running, p->n_blocks * sizeof *running);
 }
 
-int jb_pooled_open(struct jb_pooled *p, const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale)
+int jb_pooled_open(struct jb_pooled *p, const struct jb_side_block *const *blocks, size_t n_given, const double *scale, const uint32_t *group, size_t n_groups)
 {
+    size_t n_blocks = group ? n_groups : n_given;
     *p = (struct jb_pooled){ .n_blocks = n_blocks };
-    for (size_t i = 0; i < n_blocks; i++) p->n += blocks[i]->n_queries;
-    struct entry *e = sorted_entries(blocks, n_blocks, scale, p->n);
+    for (size_t i = 0; i < n_given; i++) p->n += blocks[i]->n_queries;
+    struct entry *e = sorted_entries(blocks, n_given, scale, group, p->n);
     p->step = p->n / 1024 + 1;
     p->n_checks = p->n / p->step + 1;
     p->value = malloc((p->n + 1) * sizeof *p->value);
@@ -218,9 +219,26 @@ int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct 
 
 // ---- the rest ----
 
-void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence)
+size_t jb_batches(size_t n_pairs, uint32_t *batch)
 {
-    struct jb_ratio r = jb_paired_ratio(a, b, n, confidence);
+    size_t n = n_pairs < JB_COMPARE_BATCHES ? n_pairs : JB_COMPARE_BATCHES;
+    for (size_t i = 0; i < n_pairs; i++) batch[i] = (uint32_t)(i * n / n_pairs);
+    return n;
+}
+
+void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n_pairs, double confidence)
+{
+    double ones[JB_COMPARE_BATCHES] = { 0 }, ratio[JB_COMPARE_BATCHES] = { 0 }, count[JB_COMPARE_BATCHES] = { 0 };
+    size_t n = n_pairs < JB_COMPARE_BATCHES ? n_pairs : JB_COMPARE_BATCHES;
+    for (size_t i = 0; i < n_pairs; i++) {
+        ratio[i * n / n_pairs] += log(b[i] / a[i]);
+        count[i * n / n_pairs]++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ones[i] = 1;
+        ratio[i] = exp(ratio[i] / count[i]);
+    }
+    struct jb_ratio r = jb_paired_ratio(ones, ratio, n, confidence);
     double se = n > 1 ? (log(r.upper) - log(r.lower)) / 2 / jb_student_t(confidence, (double)n - 1) : NAN;
     *out = (struct jb_effect){ r.ratio, r.lower, r.upper, NAN };
     if (isfinite(r.ratio) && isfinite(se)) out->p = se > 0 ? student_p(fabs(log(r.ratio)) / se, (double)n - 1) : r.ratio == 1 ? 1 : 0;

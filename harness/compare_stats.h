@@ -14,8 +14,8 @@ struct jb_pooled {
     uint32_t *count; size_t n_checks, step;                  // (n_checks, n_blocks): values of each block among the first k * step
     uint32_t *size; size_t n_blocks;
 };
-// scale: a factor for each block's latencies; NULL: none. JB_E_NOMEM.
-int jb_pooled_open(struct jb_pooled *p, const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale);
+// scale: a factor for each block's latencies; NULL: none. group: which unit of drawing each block belongs to, of n_groups; NULL: each is one of its own. JB_E_NOMEM.
+int jb_pooled_open(struct jb_pooled *p, const struct jb_side_block *const *blocks, size_t n_blocks, const double *scale, const uint32_t *group, size_t n_groups);
 void jb_pooled_free(struct jb_pooled *p);
 // Nearest rank (Hyndman & Fan 1996, definition 1) of the blocks taken times[i] times each; NAN: nothing was drawn. times NULL: once each.
 double jb_pooled_percentile(const struct jb_pooled *p, const uint32_t *times, double percentile);
@@ -28,7 +28,12 @@ int jb_effect_percentile(struct jb_effect *out, const struct jb_pooled *a, const
 struct jb_sums { const double *top, *top_lower, *top_upper, *under; size_t n; }; // top_lower NULL: exact
 int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct jb_sums *b, bool paired, const struct jb_resampling *r);
 
-// Mean log ratio of n pairs (jb_paired_ratio) with Student's p-value.
+// Pairs follow one another, and what the machine does to one of the two lasts longer than a pair (a neighbour on its core, say): their log ratios are correlated. So consecutive pairs are put
+// together in at most JB_COMPARE_BATCHES batches, and these are what is drawn, or what Student's interval is made of (batch means: Schmeiser, Operations Research 30:556, 1982, who finds 10 to 30).
+#define JB_COMPARE_BATCHES 20u
+size_t jb_batches(size_t n_pairs, uint32_t *batch); // batch of each pair; returns how many there are
+
+// Mean log ratio of the batches of n pairs (jb_paired_ratio) with Student's p-value.
 void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence);
 
 // Difference p_b - p_a of two independent proportions: Newcombe's interval from two Wilson intervals (Statistics in Medicine 17:873, 1998, method 10), p-value of the score test (pooled variance).

@@ -8,20 +8,20 @@
 
 #define CHANCE 0.8 // "would have been": with this probability
 
-struct words { const char *name, *more, *less, *noun; };
+struct words { const char *name, *more, *less, *noun, *times; };
 static const struct words WORDS[] = {
-    { "accuracy", "more accurate", "less accurate", "accuracy" },
-    { "latency_mean_ns", "slower", "faster", "mean latency" },
-    { "p50_ns", "slower", "faster", "p50" },
-    { "p90_ns", "slower", "faster", "p90" },
-    { "p99_ns", "slower", "faster", "p99" },
-    { "uj_per_query", "more joules", "fewer joules", "joules a query" },
-    { "uj_per_correct", "more joules", "fewer joules", "joules a correct answer" },
+    { "accuracy", "more accurate", "less accurate", "accuracy", "as accurate" },
+    { "latency_mean_ns", "slower", "faster", "mean latency", "as long" },
+    { "p50_ns", "slower", "faster", "p50", "as long" },
+    { "p90_ns", "slower", "faster", "p90", "as long" },
+    { "p99_ns", "slower", "faster", "p99", "as long" },
+    { "uj_per_query", "more joules", "fewer joules", "joules a query", "the joules" },
+    { "uj_per_correct", "more joules", "fewer joules", "joules a correct answer", "the joules" },
 };
 
 static const struct words *words_of(const char *name)
 {
-    static const struct words other = { "", "more", "less", "" };
+    static const struct words other = { "", "more", "less", "", "as much" };
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (!strcmp(WORDS[i].name, name)) return &WORDS[i];
     return &other;
@@ -41,7 +41,7 @@ static void figure(char out[24], double v, double half)
     if (!strcmp(out, "-0")) memcpy(out, "0", 2);
 }
 
-// "3.1 % slower (2.4 to 3.8 %)", "2.31 times as slow"...: size and direction with the interval, whatever it is worth.
+// "3.1 % slower (2.4 to 3.8)", "2.31 times as long (2.2 to 2.4)": size and direction with the interval, whatever it is worth.
 static const char *size_text(struct jb_comparison *c, const struct jb_compared_metric *m)
 {
     const struct words *w = words_of(m->name);
@@ -49,7 +49,7 @@ static const char *size_text(struct jb_comparison *c, const struct jb_compared_m
     bool up = m->effect > same, interval = isfinite(m->lower) && isfinite(m->upper);
     char x[3][24];
     if (!m->is_difference && (m->effect >= 2 || m->effect <= 0.5))
-        return interval ? jb_comparison_strf(c, "%.3g times (%.3g to %.3g): %s", m->effect, m->lower, m->upper, up ? w->more : w->less) : jb_comparison_strf(c, "%.3g times: %s", m->effect, up ? w->more : w->less);
+        return interval ? jb_comparison_strf(c, "%.3g times %s (%.3g to %.3g)", m->effect, w->times, m->lower, m->upper) : jb_comparison_strf(c, "%.3g times %s", m->effect, w->times);
     double half = interval ? (m->upper - m->lower) * 50 : NAN, low = ((up ? m->lower : m->upper) - same) * 100, high = ((up ? m->upper : m->lower) - same) * 100;
     const char *unit = m->is_difference ? "points" : "%";
     figure(x[0], fabs(m->effect - same) * 100, half);
@@ -145,13 +145,15 @@ static void count_one(struct tally *t, const struct jb_comparison *c, const stru
     if (sign > 0 && (!t->better++ || size_of(m) > t->best_by)) t->best = cell, t->best_by = size_of(m);
 }
 
-static void example(struct jb_str *s, const struct jb_comparison *c, const char *name, const struct jb_compared_cell *cell, size_t n)
+static void example(struct jb_str *s, const char *name, const struct jb_compared_cell *cell, size_t n)
 {
     const struct jb_compared_metric *m = jb_compared_metric_find(cell, name);
-    jb_str_addf(s, "%s%s%s: %s", n > 1 ? ", most " : " ", cell->label ? cell->label : cell->label_candidate, cell->run ? jb_comparison_strf((struct jb_comparison *)c, " (%s)", cell->run) : "", m->words);
+    jb_str_addf(s, "%s%s", n > 1 ? ", most " : ", ", cell->label ? cell->label : cell->label_candidate);
+    if (cell->run) jb_str_addf(s, " (%s)", cell->run);
+    jb_str_addf(s, ": %s", m->words);
 }
 
-// "mean latency: 3 of 14 cells slower, most fashion-ee int8: 4.6 % slower (3.1 to 6.1); 1 faster: ...".
+// "mean latency: 3 of 14 cells slower, most fashion-ee int8: 4.6 % slower (3.1 to 6.1); 1 of 14 cells faster, ..."; of one cell: "mean latency: 4.6 % slower (3.1 to 6.1)".
 static int sentence_of(struct jb_comparison *c, const char *name)
 {
     const struct words *w = words_of(name);
@@ -163,10 +165,11 @@ static int sentence_of(struct jb_comparison *c, const char *name)
         const struct jb_compared_metric *m = jb_compared_metric_find(&c->cells[i], name);
         if (m) count_one(&t, c, &c->cells[i], m);
     }
-    bool up_is_better = !strcmp(name, "accuracy");
+    bool up_is_better = !strcmp(name, "accuracy"), one = t.n == 1 && t.worse + t.better;
     jb_str_addf(&s, "%s:", w->noun);
-    if (t.worse) jb_str_addf(&s, " %zu of %zu %s %s", t.worse, t.n, t.n == 1 ? "cell" : "cells", up_is_better ? w->less : w->more), example(&s, c, name, t.worst, t.worse);
-    if (t.better) jb_str_addf(&s, "%s %zu of %zu %s %s", t.worse ? ";" : "", t.better, t.n, t.n == 1 ? "cell" : "cells", up_is_better ? w->more : w->less), example(&s, c, name, t.best, t.better);
+    if (one) jb_str_addf(&s, " %s", jb_compared_metric_find(t.worse ? t.worst : t.best, name)->words);
+    if (t.worse && !one) jb_str_addf(&s, " %zu of %zu cells %s", t.worse, t.n, up_is_better ? w->less : w->more), example(&s, name, t.worst, t.worse);
+    if (t.better && !one) jb_str_addf(&s, "%s %zu of %zu cells %s", t.worse ? ";" : "", t.better, t.n, up_is_better ? w->more : w->less), example(&s, name, t.best, t.better);
     if (t.n && !t.worse && !t.better) {
         double median = jb_median_f64(t.seeable, t.n);
         figure(x, median * 100, median * 20);
@@ -193,8 +196,9 @@ static int exact_sentence(struct jb_comparison *c, const char *name)
         if (!first) first = &c->cells[i];
     }
     if (!changed) return 0;
-    jb_str_addf(&s, "%s: changed in %zu of %zu %s,", jb_compared_metric_title(name), changed, n, n == 1 ? "cell" : "cells");
-    example(&s, c, name, first, 1);
+    jb_str_addf(&s, "%s: ", jb_compared_metric_title(name));
+    if (n == 1) jb_str_add(&s, jb_compared_metric_find(first, name)->words);
+    else jb_str_addf(&s, "changed in %zu of %zu cells", changed, n), example(&s, name, first, 1);
     int rc = s.failed ? JB_E_NOMEM : say(c, "exact", jb_comparison_str(c, jb_str_get(&s)));
     jb_str_free(&s);
     return rc;

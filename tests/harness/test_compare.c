@@ -97,7 +97,7 @@ static void percentiles_of_draws(void **state)
                 for (uint32_t q = 0; q < b[i].n_queries; q++) all[n++] = b[i].latency_ns[q];
         }
         struct jb_pooled pool;
-        assert_int_equal(jb_pooled_open(&pool, p, n_blocks, NULL), 0);
+        assert_int_equal(jb_pooled_open(&pool, p, n_blocks, NULL, NULL, 0), 0);
         jb_sort_u64(all, n);
         for (double q = 0.01; q <= 1; q += 0.0707) {
             double got = jb_pooled_percentile(&pool, times, q);
@@ -151,6 +151,18 @@ static void known_answers(void **state)
     double a[3] = { 1, 1, 1 }, b[3] = { exp(1), exp(2), exp(3) };
     jb_effect_pairs(&e, a, b, 3, 0.95);
     assert_true(fabs(e.effect - exp(2)) < 1e-9 && fabs(e.p - 0.0742) < 5e-5);
+    // Forty pairs that come in runs of two alike are twenty of them, and the interval knows it.
+    double x[40], y[40], half[20], ones[20];
+    for (int i = 0; i < 40; i++) {
+        x[i] = 1;
+        y[i] = 1 + 0.01 * ((i / 2 * 7) % 5);
+        half[i / 2] = y[i];
+        ones[i / 2] = 1;
+    }
+    struct jb_effect forty, twenty;
+    jb_effect_pairs(&forty, x, y, 40, 0.95);
+    jb_effect_pairs(&twenty, ones, half, 20, 0.95);
+    assert_true(fabs(forty.lower - twenty.lower) < 1e-12 && fabs(forty.upper - twenty.upper) < 1e-12 && fabs(forty.p - twenty.p) < 1e-12);
     jb_effect_pairs(&e, a, a, 3, 0.95);
     assert_true(e.effect == 1 && e.p == 1);
 }

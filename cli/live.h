@@ -1,0 +1,21 @@
+// What the commands that measure two sides in turns have in common: reading the sides, options for their workers, clock, signals, progress.
+#ifndef JB_CLI_LIVE_H
+#define JB_CLI_LIVE_H
+
+#include "cli/measure.h"
+#include "harness/live.h"
+
+#define CLI_LIVE_WORDS 12
+
+struct cli_live {
+    struct cli_measure measure;
+    struct jb_side a, b;
+    char program[PATH_MAX];                       // this one
+    char word[CLI_LIVE_WORDS][4200]; size_t n_words; // power options for the workers; the sides borrow them
+    struct jb_live_opts opts;                     // all but seconds, block_ms, only and seed is set; points into this struct: do not move it
+};
+// Catches signals from here on. Close in every case.
+int cli_live_open(struct cli_live *l, const struct cli *c, const char *path_a, const char *path_b, const struct cli_power_opts *power, struct jb_err *err);
+void cli_live_close(struct cli_live *l);
+
+#endif

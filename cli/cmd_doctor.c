@@ -4,6 +4,7 @@
 #include "base/cpu.h"
 #include "base/version.h"
 #include "cli/doctor.h"
+#include "cli/measure.h"
 #include "cli/output.h"
 #include "cli/power.h"
 #include "cli/table.h"
@@ -11,16 +12,21 @@
 
 enum { MAX_PAPI = 64, MAX_ADVICE = 8 };
 
-struct opts { bool json; struct cli_power_opts power; };
+struct opts { bool json, measure; double seconds; int64_t seed; const char *output; struct cli_power_opts power; };
 
 static const struct cli_option options[] = {
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print JSON" },
+    { "measure", 'm', CLI_FLAG, offsetof(struct opts, measure), NULL, NULL, 0, 0, "measure how much equal things differ here, and the smallest difference that can be seen" },
+    { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 3600, "how long --measure takes" },
+    { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "order of what --measure runs" },
+    { "output", 'o', CLI_TEXT, offsetof(struct opts, output), "FILE", NULL, 0, 0, "write what --measure found to FILE, for --noise of other commands" },
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
 };
 
 static const struct cli_example examples[] = {
     { "joulebench doctor", "what this machine can measure, and what would make it better" },
+    { "joulebench doctor --measure -o noise.json", "a minute of measuring: what this machine can tell apart, and how to make it quieter" },
     { "joulebench doctor --power-root ./tree", "the same on a recorded tree of counters" },
     { NULL, NULL },
 };
@@ -161,7 +167,7 @@ static void put_cpu(cJSON *root, const struct findings *f)
     jb_json_put_u64(o, "resolution_ns", f->clock.resolution_ns);
 }
 
-static int print_json(const struct findings *f)
+static int print_json(const struct findings *f, const struct jb_noise *noise)
 {
     cJSON *root = cJSON_CreateObject(), *o;
     put_cpu(root, f);
@@ -183,23 +189,66 @@ static int print_json(const struct findings *f)
     list = jb_json_put_array(root, "advice");
     for (size_t i = 0; list && i < f->n_advice; i++)
         jb_json_put_str(list, NULL, f->advice[i]);
+    if (noise && root)
+        cJSON_AddItemToObject(root, "noise", jb_noise_to_json(noise));
     return cli_print_json(root);
+}
+
+static void show_progress(void *user, double share)
+{
+    struct jb_progress p = { .phase = "measure", .cell = "noise", .done = (uint64_t)(share * 100), .total = 100, .seconds_left = NAN };
+    cli_progress_show(user, &p);
+}
+
+// Measures, and writes the file if one is asked for.
+static int measure(const struct cli *c, const struct opts *o, struct jb_noise *out, struct jb_err *err)
+{
+    static const struct cli_power_opts none = { .source = "none" };
+    struct cli_measure m;
+    int rc = cli_measure_open(&m, c, &none, NULL, err);
+    if (rc < 0)
+        return rc;
+    struct jb_noise_run_opts run = { .kernels = &m.kernels, .paths = &m.paths, .seconds = o->seconds, .seed = (uint64_t)o->seed, .stop = m.sweep.stop, .progress = show_progress,
+                                     .progress_user = &m.progress };
+    rc = jb_noise_run(out, &run, err);
+    cli_measure_close(&m);
+    if (rc == JB_OK && o->output)
+        rc = jb_noise_write(out, o->output, err);
+    return rc;
 }
 
 static int run(struct cli *c, const void *opts, const struct cli_list *args)
 {
     const struct opts *o = opts;
     static struct findings f; // too large for a small stack
+    static struct jb_noise noise;
     struct jb_err err = { 0 };
     (void)args;
+    if (o->output && !o->measure) {
+        jb_fail(&err, JB_E_USAGE, "--output holds what --measure found: give that too");
+        return cli_usage("doctor", &err);
+    }
     if (find_out(&f, c, o, &err) < 0)
         return cli_fail(&err);
+    if (o->json && o->measure && measure(c, o, &noise, &err) < 0)
+        return cli_measure_fail(&err);
     if (o->json)
-        return print_json(&f);
+        return print_json(&f, o->measure ? &noise : NULL);
     print_cpu(c, &f);
     printf("\npower sources\n");
     cli_power_print_probes(f.power, f.n_power);
     print_rest(&f);
+    if (!o->measure)
+        return JB_EXIT_OK;
+    fflush(stdout);
+    if (measure(c, o, &noise, &err) < 0)
+        return cli_measure_fail(&err);
+    cli_doctor_print_noise(&noise);
+    if (o->output) {
+        printf("\nwritten: ");
+        cli_print_safe(o->output);
+        putchar('\n');
+    }
     return JB_EXIT_OK;
 }
 
@@ -208,7 +257,9 @@ const struct cli_command cli_doctor = {
     .arguments = "",
     .summary = "what this machine can measure, and what would make it better",
     .about = "Shows the CPU with the kernels that it can run, what disturbs measurements, and for every power source whether it can be read, or the exact "
-             "reason and the command that would unlock it; which libraries are linked, and what reading the clock costs.",
+             "reason and the command that would unlock it; which libraries are linked, and what reading the clock costs.\n\n"
+             "--measure runs pairs of equal blocks (a query that spins, and a network) for a minute in random order. What differs between equal things is noise: from it follow the smallest "
+             "difference that a live comparison can see here in one and in five minutes, at each block length, how the machine drifts, and what would make it quieter.",
     .options = options,
     .examples = examples,
     .opts_bytes = sizeof(struct opts),

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "harness/noise.h"
 
 struct cli_library { const char *name; char version[64]; const char *use; };
 // Fills out (room for 8), returns their number.
@@ -15,5 +16,8 @@ size_t cli_doctor_papi(struct cli_papi_component *out, size_t room, char failed[
 
 // First line that `PROGRAM --version` prints; false when it is not there.
 bool cli_doctor_program(const char *program, char *version, size_t n);
+
+// The section that --measure adds.
+void cli_doctor_print_noise(const struct jb_noise *n);
 
 #endif

@@ -254,11 +254,22 @@ static double jump(const struct jb_machine *a, const struct jb_machine *b)
     return fmax(0, moved - span * SLEW_PPM * 1e-6 - (double)a->clock_doubt_ns - (double)b->clock_doubt_ns);
 }
 
+static void steal(const struct jb_machine *a, const struct jb_machine *b, struct jb_machine_span *s)
+{
+    uint32_t most = a->cpu.n_cpus > b->cpu.n_cpus ? a->cpu.n_cpus : b->cpu.n_cpus;
+    long ticks = sysconf(_SC_CLK_TCK);
+    double capacity_ns = (double)s->cpu.wall_ns * most, slack_ns = (1.0 + most) * 1e9 / (ticks > 0 ? (double)ticks : 100);
+    if (!s->cpu.known || !(capacity_ns > 0)) return;
+    s->steal_share = (double)s->cpu.steal_ns / capacity_ns;
+    s->steal_share_least = fmax(0, (double)s->cpu.steal_ns - slack_ns) / capacity_ns;
+}
+
 void jb_machine_between(const struct jb_machine *a, const struct jb_machine *b, struct jb_machine_span *out)
 {
-    *out = (struct jb_machine_span){ .throttles = grown(a->throttles, b->throttles), .swapped_pages = grown(a->swapped_pages, b->swapped_pages),
+    *out = (struct jb_machine_span){ .steal_share = NAN, .steal_share_least = NAN, .throttles = grown(a->throttles, b->throttles), .swapped_pages = grown(a->swapped_pages, b->swapped_pages),
                                      .involuntary_switches = grown(a->involuntary_switches, b->involuntary_switches), .clock_jump_ns = jump(a, b),
                                      .governor_known = a->governor[0] && b->governor[0], .freq_change = fabs(b->freq_khz_most - a->freq_khz_most) / a->freq_khz_most };
     out->governor_changed = out->governor_known && strcmp(a->governor, b->governor) != 0;
     jb_cputime_between(&a->cpu, &b->cpu, &out->cpu);
+    steal(a, b, out);
 }

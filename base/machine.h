@@ -31,6 +31,7 @@ void jb_machine_now(const char *root, struct jb_machine *out); // opens, reads, 
 
 struct jb_machine_span {             // between two moments
     struct jb_cputime_span cpu;      // steal, others
+    double steal_share, steal_share_least; // of the machine's CPU time; what of it is certain, given that Linux counts it in ticks and late by up to one on each CPU. NAN
     uint64_t throttles, swapped_pages, involuntary_switches; // UINT64_MAX: unknown
     double clock_jump_ns;            // beyond what slewing explains (500 ppm: the most that the kernel's clock is ever disciplined by, adjtimex(2)) and what the readings leave in doubt
     bool governor_known, governor_changed;

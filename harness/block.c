@@ -109,12 +109,12 @@ static int lead_in(const struct jb_host *h, const struct jb_host_lane *lane, str
 
 // ---- usage and energy around the recorded part ----
 
-struct meters { struct jb_window window; struct rusage usage; uint64_t cpu_ns; struct jb_cputime cputime; };
+struct meters { struct jb_window window; struct rusage usage; uint64_t cpu_ns; struct jb_machine machine; };
 
-static void cputime_now(const struct jb_host *h, struct jb_cputime *out)
+void jb_host_machine(const struct jb_host *h, struct jb_machine *out)
 {
-    if (h->o.cputime) h->o.cputime(h->o.cputime_self, out);
-    else jb_cputime_now(out);
+    jb_machine_read(h->machine, out);
+    if (h->o.cputime) h->o.cputime(h->o.cputime_self, &out->cpu);
 }
 
 static uint64_t process_cpu_ns(void)
@@ -126,7 +126,7 @@ static uint64_t process_cpu_ns(void)
 // The energy window begins. Returns whether the meter may have waited for an edge.
 static bool window_begin(const struct jb_host *h, struct meters *m)
 {
-    cputime_now(h, &m->cputime); // outside the window: reading /proc/stat costs as much as some queries
+    jb_host_machine(h, &m->machine); // outside the window: it costs as much as some queries
     if (!h->o.meter) return false;
     (void)jb_meter_begin(h->o.meter, &m->window); // a window that could not begin says why when it ends
     return strcmp(jb_meter_source(h->o.meter), "none") != 0;
@@ -143,14 +143,15 @@ static void meters_begin(const struct jb_host *h, struct meters *m, struct jb_bl
 static void meters_end(const struct jb_host *h, const struct meters *m, struct jb_block *b)
 {
     struct rusage usage;
-    struct jb_cputime cputime;
+    struct jb_machine machine;
     b->wall_ns = now(h) - b->start_ns;
     b->cpu_ns = process_cpu_ns() - m->cpu_ns;
     getrusage(RUSAGE_SELF, &usage);
     if (!h->o.meter) b->energy = jb_joules_none("none", "no energy source was opened");
     else b->energy = jb_meter_end(h->o.meter, &m->window);
-    cputime_now(h, &cputime);
-    jb_cputime_between(&m->cputime, &cputime, &b->others);
+    jb_host_machine(h, &machine);
+    jb_machine_between(&m->machine, &machine, &b->machine);
+    b->others = b->machine.cpu;
     b->voluntary_switches = (uint64_t)(usage.ru_nvcsw - m->usage.ru_nvcsw);
     b->involuntary_switches = (uint64_t)(usage.ru_nivcsw - m->usage.ru_nivcsw);
     b->major_faults = (uint64_t)(usage.ru_majflt - m->usage.ru_majflt);
@@ -292,6 +293,10 @@ int jb_host_run(struct jb_host *h, const struct jb_block_request *r, struct jb_b
     if (rc) return jb_fail(err, rc, "cell %s, block %u: a query failed (%s)", r->cell, r->repetition, jb_code_text(rc));
     rc = gather(&b, lane, err);
     b.window_rows += b.raw.n_rows;
+    if (!rc && (rc = jb_reference_run(h->reference, &h->o.clock, &b.reference_ns))) {
+        rc = jb_fail(err, rc, "cell %s, block %u: the reference kernel gave another result than it always gives: check memory and CPU (memtester, mcelog)", r->cell, r->repetition);
+        jb_block_free(&b);
+    }
     if (!rc) *out = b;
     return rc;
 }

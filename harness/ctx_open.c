@@ -40,7 +40,7 @@ int jb_ctx_open(struct jb_ctx *c, const struct jb_sweep_opts *o, const struct jb
     c->clock = jb_clock_measure(&o->clock);
     c->started_ns = o->clock.now_ns(o->clock.self);
     int rc = open_meter(c, err);
-    struct jb_host_opts host = { .kernels = o->kernels, .paths = &c->paths, .clock = o->clock, .meter = c->meter, .cputime = o->cputime, .cputime_self = o->cputime_self, .slow_query = o->slow_query };
+    struct jb_host_opts host = { .kernels = o->kernels, .paths = &c->paths, .clock = o->clock, .meter = c->meter, .machine_root = o->machine_root, .cputime = o->cputime, .cputime_self = o->cputime_self, .slow_query = o->slow_query };
     if (!rc) rc = jb_host_open(&c->host, &host, err);
     return rc;
 }

@@ -46,7 +46,11 @@ struct jb_block_fact {
     uint64_t window_ns, window_rows;     // window_rows: those that the joules were drawn for, at least the recorded ones
     double uj, lower_uj, upper_uj, net_uj, net_lower_uj, net_upper_uj;
     double others, others_least;         // share of the machine's CPU time that others had, and what of it is certain; NAN: not known
+    double freq_change, clock_jump_ns, steal, steal_least; // NAN: not known
+    double throttles, swapped_pages, governor_changed;     // counts, 0 or 1; NAN: not known
+    double reference_ns;                 // of the reference kernel behind the block; NAN: none
     uint32_t attempt;                    // from 0: contaminated ones are measured again
+    uint32_t invalid;                    // why it is contaminated: 1 << enum jb_check (harness/validity.h)
     bool contaminated, drift;            // drift: idle power before and after differ by more than their bounds
 };
 

@@ -11,6 +11,10 @@ int jb_host_open(struct jb_host **out, const struct jb_host_opts *o, struct jb_e
     struct jb_host *h = calloc(1, sizeof *h);
     if (!h) return jb_fail(err, JB_E_NOMEM, "host");
     h->o = *o;
+    if (jb_machine_open(&h->machine, o->machine_root) || jb_reference_open(&h->reference)) {
+        jb_host_close(h);
+        return jb_fail(err, JB_E_NOMEM, "host");
+    }
     *out = h;
     return 0;
 }
@@ -75,6 +79,8 @@ void jb_host_close(struct jb_host *h)
         h->works = k->next;
         close_work(k);
     }
+    jb_machine_close(h->machine);
+    jb_reference_close(h->reference);
     free(h);
 }
 

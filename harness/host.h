@@ -3,7 +3,7 @@
 #define JB_HARNESS_HOST_H
 
 #include "base/clock.h"
-#include "base/cputime.h"
+#include "base/machine.h"
 #include "harness/rawfile.h"
 #include "harness/request.h"
 #include "kernels/kernels.h"
@@ -14,6 +14,7 @@ struct jb_host_opts {
     const struct jb_paths *paths;      // borrowed; for workload files
     struct jb_clock clock;
     struct jb_meter *meter;            // borrowed; NULL: no energy
+    const char *machine_root;          // of /proc and /sys, borrowed; NULL: this machine (tests inject)
     void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // NULL: jb_cputime_now
     double slow_query;                 // test aid: every query spins for this share of its own time behind it; 0: none
 };
@@ -33,7 +34,10 @@ void jb_host_drop_models(struct jb_host *h);
 // The samples that a request with n_samples runs on, in the order in which blocks walk through them: owned (free), *n of them.
 int jb_sample_order(const struct jb_workload_info *info, enum jb_split split, uint32_t n_samples, uint64_t seed, uint32_t **out, uint32_t *n);
 
-// How a block went. Room for "Trust": what the machine did meanwhile goes here, and with it into the journal's block line.
+// What the machine does now; around a block it is taken by itself.
+void jb_host_machine(const struct jb_host *h, struct jb_machine *out);
+
+// How a block went, and what the machine did meanwhile.
 struct jb_block {
     struct jb_raw_block raw;             // owned: jb_block_free
     uint64_t start_ns, wall_ns;          // clock at the start; length of the recorded part
@@ -41,6 +45,8 @@ struct jb_block {
     uint64_t window_rows;                // rows that these joules were drawn for
     uint64_t cpu_ns;                     // CPU time of this process over the recorded part
     struct jb_cputime_span others;       // CPU time of other processes meanwhile
+    struct jb_machine_span machine;      // the rest of what the machine did; its `cpu` is `others`
+    uint64_t reference_ns;               // of the reference kernel behind the block (harness/reference.h); 0: did not run
     uint64_t voluntary_switches, involuntary_switches, major_faults;
 };
 void jb_block_free(struct jb_block *b);

@@ -3,6 +3,7 @@
 #define JB_HARNESS_HOST_DATA_H
 
 #include "harness/host.h"
+#include "harness/reference.h"
 
 struct jb_host_work {               // an open workload
     char preset[64];
@@ -44,6 +45,8 @@ struct jb_host_lane {
 
 struct jb_host {
     struct jb_host_opts o;
+    struct jb_machine_files *machine;
+    struct jb_reference *reference;
     struct jb_host_work *works;
     struct jb_host_net *nets;
     struct jb_host_lane *lanes;

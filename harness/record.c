@@ -1,6 +1,8 @@
 // Applying the journal's lines.
 #include "harness/record.h"
 
+#include "harness/validity.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@ void jb_record_free(struct jb_record *r)
     cJSON_Delete(r->run);
     cJSON_Delete(r->limits);
     cJSON_Delete(r->sampler);
+    cJSON_Delete(r->machine);
     free_order(r);
     for (size_t i = 0; i < r->n_cells; i++) {
         free(r->cells[i]->blocks);
@@ -120,6 +123,40 @@ static void block_energy(struct jb_rec_cell *c, struct jb_block_fact *b, const c
     if (gross.cls != JB_ENERGY_NONE && net.cls == JB_ENERGY_NONE) memcpy(c->net_reason, net.reason, sizeof c->net_reason);
 }
 
+// A flag as a number: NAN when it is not there.
+static double flag_of(const cJSON *o, const char *key)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    return cJSON_IsBool(v) ? cJSON_IsTrue(v) : NAN;
+}
+
+// Journals of versions before the list of checks knew one.
+static uint32_t invalid_of(const cJSON *line)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(line, "invalid");
+    uint32_t bits = 0;
+    for (const cJSON *i = cJSON_IsArray(list) ? list->child : NULL; i; i = i->next) {
+        int k = cJSON_IsString(i) ? jb_check_find(i->valuestring) : -1;
+        if (k >= 0) bits |= 1u << k;
+    }
+    return bits || !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "contaminated")) ? bits : 1u << JB_CHECK_OTHERS;
+}
+
+static void block_machine(struct jb_block_fact *b, const cJSON *line)
+{
+    const cJSON *m = cJSON_GetObjectItemCaseSensitive(line, "machine");
+    b->freq_change = jb_line_num(m, "freq_change");
+    b->clock_jump_ns = jb_line_num(m, "clock_jump_ns");
+    b->steal = jb_line_num(m, "steal");
+    b->steal_least = jb_line_num(m, "steal_least");
+    b->throttles = jb_line_num(m, "throttles");
+    b->swapped_pages = jb_line_num(m, "swapped_pages");
+    b->governor_changed = flag_of(m, "governor_changed");
+    b->reference_ns = jb_line_num(line, "reference_ns");
+    if (!(b->reference_ns > 0)) b->reference_ns = NAN;
+    b->invalid = invalid_of(line);
+}
+
 static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *err)
 {
     char id[JB_ID_HEX];
@@ -132,6 +169,7 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
     const cJSON *others = cJSON_GetObjectItemCaseSensitive(line, "others");
     b.window_rows = jb_line_u64(line, "window_rows");
     if (b.window_rows < b.n_rows) b.window_rows = b.n_rows;
+    block_machine(&b, line);
     b.others = jb_line_num(others, "share");
     b.others_least = jb_line_num(others, "share_least");
     jb_line_text(line, "cell", id, sizeof id);
@@ -257,6 +295,14 @@ static int apply_run(struct jb_record *r, cJSON **line, struct jb_err *err)
     return note_limits(r, err);
 }
 
+static int apply_machine(struct jb_record *r, cJSON **line)
+{
+    cJSON_Delete(r->machine);
+    r->machine = *line;
+    *line = NULL;
+    return 0;
+}
+
 static int apply_end(struct jb_record *r, cJSON *line)
 {
     cJSON_Delete(r->sampler);
@@ -281,6 +327,7 @@ int jb_record_apply(void *record, uint64_t n, cJSON **line, struct jb_err *err)
     else if (!strcmp(kind, "cells")) rc = apply_cells(r, *line, err);
     else if (!strcmp(kind, "run")) rc = apply_run(r, line, err);
     else if (!strcmp(kind, "limit")) rc = apply_limit(r, *line, err);
+    else if (!strcmp(kind, "machine")) rc = apply_machine(r, line);
     else if (!strcmp(kind, "end")) rc = apply_end(r, *line);
     else rc = jb_fail(err, JB_E_UNSUPPORTED, "a line of kind \"%s\", which this version does not know", kind);
     return rc ? jb_err_prefix(err, "journal line %llu", (unsigned long long)n + 1) : 0;

@@ -20,6 +20,7 @@ struct jb_record {
     char started[40], finished[40];
     cJSON *limits;                       // notes about power limits, by name; also put among those of `run`. NULL: none
     cJSON *sampler;                      // what the meter's sampler did, from the last "end" line; NULL: there was none
+    cJSON *machine;                      // what the machine did over the performance pass, from the last "machine" line; NULL: not known
     double peak_rss_bytes;               // of the process, from the last "end" line; 0: not known
     bool complete;                       // an "end" line said so since the last "run" line
     char **order; size_t n_order;        // ids of the cells of the last run, in the plan's order; NULL: not known yet
@@ -42,8 +43,10 @@ const struct jb_recording_fact *jb_record_recording(const struct jb_record *r, c
 
 // Lines other than a cell's; owned, NULL on out of memory.
 struct jb_block;
-struct jb_around { struct jb_joules idle_before, idle_after, net; bool drift, contaminated; uint32_t attempt; }; // what belongs to a block beside what was measured in it
+struct jb_around { struct jb_joules idle_before, idle_after, net; bool drift, contaminated; uint32_t attempt, invalid; }; // invalid: 1 << enum jb_check, of what it is contaminated by; // what belongs to a block beside what was measured in it
 cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a);
+struct jb_machine_span;
+cJSON *jb_line_machine(const struct jb_machine_span *s); // over the whole performance pass
 cJSON *jb_line_verdict(const char *id, enum jb_cell_status status, const char *reason);
 cJSON *jb_line_calibration(const struct jb_calibration_fact *c, const char *policy, const char *precision, double target_loss);
 cJSON *jb_line_recording(const struct jb_recording_fact *r);

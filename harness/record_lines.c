@@ -2,6 +2,8 @@
 #include "harness/record.h"
 
 #include "harness/host.h"
+#include "harness/validity.h"
+#include <math.h>
 
 static cJSON *finish(cJSON *o, bool ok)
 {
@@ -37,6 +39,39 @@ static bool put_others(cJSON *o, const struct jb_cputime_span *s)
     return x && jb_json_put_f64(x, "share", s->share) && jb_json_put_f64(x, "share_least", s->share_least) && jb_json_put_u64(x, "steal_ns", s->steal_ns);
 }
 
+// Facts that are not known are left out.
+static bool put_machine(cJSON *o, const struct jb_machine_span *s)
+{
+    cJSON *x = jb_json_put_object(o, "machine");
+    bool ok = x && jb_json_put_f64(x, "clock_jump_ns", s->clock_jump_ns);
+    if (ok && s->throttles != UINT64_MAX) ok = jb_json_put_u64(x, "throttles", s->throttles);
+    if (ok && s->swapped_pages != UINT64_MAX) ok = jb_json_put_u64(x, "swapped_pages", s->swapped_pages);
+    if (ok && s->governor_known) ok = jb_json_put_bool(x, "governor_changed", s->governor_changed);
+    if (ok && !isnan(s->freq_change)) ok = jb_json_put_f64(x, "freq_change", s->freq_change);
+    if (ok && !isnan(s->steal_share)) ok = jb_json_put_f64(x, "steal", s->steal_share) && jb_json_put_f64(x, "steal_least", s->steal_share_least);
+    return ok;
+}
+
+// A block may be contaminated for a reason that is no check (live: its pair was).
+static bool put_contaminated(cJSON *o, const struct jb_around *a)
+{
+    if (!a->contaminated && !a->invalid) return true;
+    cJSON *list = jb_json_put_bool(o, "contaminated", true) && a->invalid ? jb_json_put_array(o, "invalid") : NULL;
+    for (int k = 0; k < JB_CHECK_COUNT && list; k++) {
+        cJSON *x = a->invalid >> k & 1 ? cJSON_CreateString(jb_check_name((enum jb_check)k)) : NULL;
+        if (!(a->invalid >> k & 1) || (x && cJSON_AddItemToArray(list, x))) continue;
+        cJSON_Delete(x);
+        return false;
+    }
+    return list || !a->invalid;
+}
+
+cJSON *jb_line_machine(const struct jb_machine_span *s)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "machine") && jb_json_put_u64(o, "wall_ns", s->cpu.wall_ns) && put_machine(o, s) && (!s->cpu.known || put_others(o, &s->cpu)));
+}
+
 cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a)
 {
     cJSON *o = cJSON_CreateObject();
@@ -48,7 +83,8 @@ cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block 
               jb_json_put_u64(o, "major_faults", b->major_faults) && put_joules(o, "energy", &b->energy);
     if (ok && b->others.known) ok = put_others(o, &b->others);
     if (ok && a->attempt) ok = jb_json_put_u64(o, "attempt", a->attempt);
-    if (ok && a->contaminated) ok = jb_json_put_bool(o, "contaminated", true);
+    if (ok) ok = put_contaminated(o, a) && put_machine(o, &b->machine);
+    if (ok && b->reference_ns) ok = jb_json_put_u64(o, "reference_ns", b->reference_ns);
     if (ok && b->energy.cls != JB_ENERGY_NONE) // without a figure the block's own reason says it all
         ok = jb_json_put_u64(o, "window_rows", b->window_rows) && put_joules(o, "idle_before", &a->idle_before) && put_joules(o, "idle_after", &a->idle_after) && put_joules(o, "net", &a->net) && jb_json_put_bool(o, "drift", a->drift);
     return finish(o, ok);

@@ -23,6 +23,7 @@ struct jb_sweep_opts {
     const struct jb_kernels *kernels;
     struct jb_power_opts power;
     struct jb_clock clock;
+    const char *machine_root;        // of /proc and /sys for what the machine does beside blocks; NULL: this machine (tests inject)
     void (*cputime)(void *self, struct jb_cputime *out); void *cputime_self; // CPU time of this process and of all; NULL: of this machine (tests inject)
     const volatile int *stop;        // set by a signal handler: finish nothing more, lose nothing; returns INTERRUPTED with the result so far
     jb_progress_fn progress; void *progress_user;

@@ -130,6 +130,31 @@ static bool put_others(cJSON *o, const struct jb_cputime_span *s)
            jb_json_put_f64(o, "share_least", s->share_least);
 }
 
+// What is not known is left out.
+static bool put_machine(cJSON *o, const struct jb_block *b)
+{
+    const struct jb_machine_span *s = &b->machine;
+    cJSON *x = jb_json_put_object(o, "machine");
+    bool ok = x && jb_json_put_f64(x, "clock_jump_ns", s->clock_jump_ns) && jb_json_put_f64(x, "freq_change", s->freq_change) && jb_json_put_f64(x, "steal", s->steal_share) &&
+              jb_json_put_f64(x, "steal_least", s->steal_share_least) && jb_json_put_u64(o, "reference_ns", b->reference_ns);
+    if (ok && s->throttles != UINT64_MAX) ok = jb_json_put_u64(x, "throttles", s->throttles);
+    if (ok && s->swapped_pages != UINT64_MAX) ok = jb_json_put_u64(x, "swapped_pages", s->swapped_pages);
+    if (ok && s->governor_known) ok = jb_json_put_bool(x, "governor_changed", s->governor_changed);
+    return ok;
+}
+
+static uint64_t count_of(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key) ? jb_line_u64(o, key) : UINT64_MAX; }
+
+static void get_machine(struct jb_block *b, const cJSON *o)
+{
+    const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, "machine"), *governor = cJSON_GetObjectItemCaseSensitive(x, "governor_changed");
+    double jump = jb_line_num(x, "clock_jump_ns");
+    b->machine = (struct jb_machine_span){ .cpu = b->others, .steal_share = jb_line_num(x, "steal"), .steal_share_least = jb_line_num(x, "steal_least"), .throttles = count_of(x, "throttles"),
+                                           .swapped_pages = count_of(x, "swapped_pages"), .involuntary_switches = b->involuntary_switches, .clock_jump_ns = jump, .governor_known = cJSON_IsBool(governor),
+                                           .governor_changed = cJSON_IsTrue(governor), .freq_change = jb_line_num(x, "freq_change") };
+    b->reference_ns = jb_line_u64(o, "reference_ns");
+}
+
 cJSON *jb_wire_block(const struct jb_block *b)
 {
     uint8_t *raw = NULL;
@@ -137,7 +162,7 @@ cJSON *jb_wire_block(const struct jb_block *b)
     cJSON *o = cJSON_CreateObject(), *energy = jb_joules_to_json(&b->energy), *others = o ? jb_json_put_object(o, "others") : NULL;
     bool ok = energy && o && cJSON_AddItemToObject(o, "energy", energy);
     if (!ok) cJSON_Delete(energy);
-    ok = ok && others && put_others(others, &b->others) && jb_raw_block_encode(&b->raw, &raw, &n) == 0 && jb_wire_put_bytes(o, "raw", raw, n) &&
+    ok = ok && others && put_others(others, &b->others) && put_machine(o, b) && jb_raw_block_encode(&b->raw, &raw, &n) == 0 && jb_wire_put_bytes(o, "raw", raw, n) &&
          jb_json_put_u64(o, "start_ns", b->start_ns) && jb_json_put_u64(o, "wall_ns", b->wall_ns) && jb_json_put_u64(o, "cpu_ns", b->cpu_ns) &&
          jb_json_put_u64(o, "voluntary_switches", b->voluntary_switches) && jb_json_put_u64(o, "involuntary_switches", b->involuntary_switches) &&
          jb_json_put_u64(o, "major_faults", b->major_faults);
@@ -171,6 +196,7 @@ int jb_wire_to_block(struct jb_block *out, const struct jb_json_doc *doc, const 
     b.major_faults = jb_line_u64(o, "major_faults");
     jb_joules_from_json(&b.energy, cJSON_GetObjectItemCaseSensitive(o, "energy"));
     get_others(&b.others, cJSON_GetObjectItemCaseSensitive(o, "others"));
+    get_machine(&b, o);
     *out = b;
     return 0;
 }

@@ -1,7 +1,10 @@
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cpu.h"
+#include "base/fs.h"
 #include "base/version.h"
 #include "cli/doctor.h"
 #include "cli/measure.h"
@@ -200,12 +203,24 @@ static void show_progress(void *user, double share)
     cli_progress_show(user, &p);
 }
 
+// A minute of measuring must not be lost to a wrong name.
+static int can_write(const char *path, struct jb_err *err)
+{
+    char dir[PATH_MAX];
+    if (jb_path_dir(dir, sizeof dir, path) < 0 || access(dir, W_OK | X_OK) == 0)
+        return JB_OK;
+    int e = errno;
+    return jb_fail_errno(err, jb_code_of_errno(e), e, "%s: cannot be written", path);
+}
+
 // Measures, and writes the file if one is asked for.
 static int measure(const struct cli *c, const struct opts *o, struct jb_noise *out, struct jb_err *err)
 {
     static const struct cli_power_opts none = { .source = "none" };
     struct cli_measure m;
-    int rc = cli_measure_open(&m, c, &none, NULL, err);
+    int rc = o->output ? can_write(o->output, err) : JB_OK;
+    if (rc == JB_OK)
+        rc = cli_measure_open(&m, c, &none, NULL, err);
     if (rc < 0)
         return rc;
     struct jb_noise_run_opts run = { .kernels = &m.kernels, .paths = &m.paths, .seconds = o->seconds, .seed = (uint64_t)o->seed, .stop = m.sweep.stop, .progress = show_progress,

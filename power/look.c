@@ -14,7 +14,7 @@
 static const char mirror_text[] = "the same counter as another package";
 
 struct look {
-    uint64_t count, last_begin_ns, edge_ns, longest_ns; // of the read before
+    uint64_t count, last_begin_ns, edge_ns, longest_ns, sum_ns; // last_begin_ns: of the read before; sum_ns: of the periods
     int periods, edges;
     bool bad, disturbed;
 };
@@ -42,6 +42,7 @@ static void see(struct look *l, const struct jb_reading *r, bool first)
     l->edges++;
     if (l->edge_ns && !l->disturbed) {
         l->periods++;
+        l->sum_ns += r->end_ns - l->edge_ns;
         if (r->end_ns - l->edge_ns > l->longest_ns) l->longest_ns = r->end_ns - l->edge_ns;
     }
     l->edge_ns = r->end_ns;
@@ -103,18 +104,26 @@ void jb_leg_look(struct jb_leg *leg, const struct jb_clock *clock)
     uint32_t unequal[JB_SOURCE_MAX_CHANNELS][JB_SOURCE_MAX_CHANNELS] = {0};
     bool any = false, all_found = true;
     for (size_t i = 0; i < s->n; i++) any |= wanted(&s->channel[i]);
+    uint64_t period_ns = 0;
     uint32_t rounds = any && !s->stream ? watch(leg, clock, look, unequal) : 0;
     drop_mirrors(s, look, unequal, rounds);
     for (size_t i = 0; i < s->n; i++) {
         struct jb_channel *c = &s->channel[i];
         bool resting = c->kind == JB_CHANNEL_ENERGY && !c->never_rests; // a plane at rest shows no edge; its siblings tell
-        if (c->update_ns == 0 && look[i].periods >= 2) c->update_ns = (uint64_t)((double)look[i].longest_ns * MARGIN) + 1;
+        if (c->update_ns == 0 && look[i].periods >= 2) {
+            c->update_ns = (uint64_t)((double)look[i].longest_ns * MARGIN) + 1;
+            c->period_ns = look[i].sum_ns / (uint64_t)look[i].periods;
+            if (c->period_ns > period_ns) period_ns = c->period_ns;
+        }
         if (c->update_ns && c->update_ns < c->update_least_ns) c->update_ns = c->update_least_ns;
         if (!c->zone.summed || c->zone.excluded) continue;
         if (c->update_ns > leg->update_ns) leg->update_ns = c->update_ns;
         if (c->update_ns == 0 && !resting) all_found = false;
     }
     for (size_t i = 0; i < s->n; i++) // counters of one driver share its period
-        if (s->channel[i].kind == JB_CHANNEL_ENERGY && s->channel[i].update_ns == 0 && all_found) s->channel[i].update_ns = leg->update_ns;
+        if (s->channel[i].kind == JB_CHANNEL_ENERGY && s->channel[i].update_ns == 0 && all_found) {
+            s->channel[i].update_ns = leg->update_ns;
+            s->channel[i].period_ns = period_ns;
+        }
     if (!all_found) leg->update_ns = 0;
 }

@@ -26,6 +26,7 @@ struct jb_channel {
     double ceiling_w;        // no more than this is ever drawn; 0: JB_DEFAULT_CEILING_W. --max-power-w goes before it (the meter sees to that)
     const char *ceiling_from; // "max_power_range_uw", "4x the largest constraint"; NULL: default
     uint64_t update_ns;      // how old a value can be, where the source knows; 0: the meter looks (energy), or 100 ms is assumed
+    uint64_t period_ns;      // typical distance of two updates, found by the meter with update_ns; 0: not known
     uint64_t update_least_ns; // a shorter period found is not believed (RAPL: 1 ms, Intel SDM)
     double accuracy;         // relative, as the driver states it; 0: not stated
     bool never_rests;        // a package: standing still for long means frozen, not idle

@@ -13,7 +13,7 @@
 void jb_track_init(struct jb_track *t, const struct jb_channel *c)
 {
     double ceiling_w = c->ceiling_w > 0 ? c->ceiling_w : JB_DEFAULT_CEILING_W;
-    *t = (struct jb_track){.channel = c, .ceiling_uj_per_ns = ceiling_w * W_TO_UJ_PER_NS, .update_ns = c->update_ns ? c->update_ns : JB_UPDATE_UNKNOWN_NS};
+    *t = (struct jb_track){.channel = c, .ceiling_uj_per_ns = ceiling_w * W_TO_UJ_PER_NS, .update_ns = c->update_ns ? c->update_ns : c->update_least_ns || c->kind == JB_CHANNEL_POWER ? JB_UPDATE_UNKNOWN_NS : JB_UPDATE_ANY_NS};
     // A counter that steps by more than a count is rounded twice: to its step by the hardware, to a count by the kernel.
     t->step_uj = c->step_uj > c->unit ? c->step_uj + c->unit : c->unit;
 }
@@ -63,17 +63,29 @@ static void narrow(const struct jb_track *t, struct jb_mark *m)
 static void fit(const struct jb_track *t, struct jb_mark *m, double ns, double uj)
 {
     double at = (double)m->t_ns;
-    if (m->fitted || t->channel->update_ns == 0 || at > ns || at < t->edge_ns || ns <= t->edge_ns) return;
+    if (m->fitted || t->channel->update_ns == 0 || at > ns || at < t->edge_from_ns || ns <= t->edge_ns) return;
     m->best_uj = t->edge_uj + (uj - t->edge_uj) * ((at - t->edge_ns) / (ns - t->edge_ns));
     m->fitted = true;
 }
 
+static double clamp(double x, double low, double high) { return isnan(x) ? (low + high) / 2 : x < low ? low : x > high ? high : x; }
+
+// When the counter was not watched, its last change is known to an update period alone. The next one, seen as it happens, dates it: it came a period before.
+static void date_last_edge(struct jb_track *t, double from_ns, double to_ns)
+{
+    double period = (double)t->channel->period_ns;
+    if (period > 0 && to_ns - from_ns < period / 4 && t->edge_to_ns - t->edge_from_ns > period / 4) t->edge_ns = clamp((from_ns + to_ns) / 2 - period, t->edge_from_ns, t->edge_to_ns);
+}
+
 static void note_edge(struct jb_track *t)
 {
-    double ns = ((double)t->s_least_ns + (double)t->s_most_ns) / 2, uj = t->total_uj;
+    double from = (double)t->s_least_ns, to = (double)t->s_most_ns, ns = (from + to) / 2, uj = t->total_uj;
+    if (t->edges) date_last_edge(t, from, to);
     for (int i = 0; i < JB_TRACK_MARKS; i++)
         if (t->mark[i].open && t->edges) fit(t, &t->mark[i], ns, uj);
     if (t->edges && ns > t->edge_ns) t->rate_uj_per_ns = (uj - t->edge_uj) / (ns - t->edge_ns);
+    t->edge_from_ns = from;
+    t->edge_to_ns = to;
     t->edge_ns = ns;
     t->edge_uj = uj;
     t->edges++;
@@ -117,7 +129,9 @@ static void start(struct jb_track *t, const struct jb_reading *r, uint64_t s_lea
     t->still_since_ns = t->last_begin_ns = r->begin_ns;
     t->last_end_ns = r->end_ns;
     // The value may have stood there for up to an update period: no edge was seen, but the line has to begin somewhere.
-    t->edge_ns = ((double)s_least_ns + (double)r->end_ns) / 2;
+    t->edge_from_ns = (double)s_least_ns;
+    t->edge_to_ns = (double)r->end_ns;
+    t->edge_ns = (t->edge_from_ns + t->edge_to_ns) / 2;
     t->edge_uj = t->total_uj;
 }
 
@@ -270,8 +284,6 @@ void jb_track_mark(struct jb_track *t, int slot, uint64_t t_ns)
 }
 
 void jb_track_unmark(struct jb_track *t, int slot) { t->mark[slot].open = false; }
-
-static double clamp(double x, double low, double high) { return isnan(x) ? (low + high) / 2 : x < low ? low : x > high ? high : x; }
 
 static void span_of_power(const struct jb_track *t, const struct jb_mark *a, const struct jb_mark *b, struct jb_span *out)
 {

@@ -16,7 +16,8 @@
 #include "power/source.h"
 
 #define JB_TRACK_MARKS 16
-#define JB_UPDATE_UNKNOWN_NS 100000000u // assumed when the update period is not known
+#define JB_UPDATE_UNKNOWN_NS 100000000u // assumed when the update period was not found: RAPL (1 ms by its specification), samples of power
+#define JB_UPDATE_ANY_NS 1000000000u    // the same for other counters of energy: monitors average over up to a second
 
 struct jb_mark {
     bool open;
@@ -50,6 +51,7 @@ struct jb_track {
     double slice[3];
     double slack_uj;         // energy: what wraps may have hidden so far
     double edge_ns, edge_uj, rate_uj_per_ns; // the last change of value, and the slope between the last two
+    double edge_from_ns, edge_to_ns; // where edge_ns may lie
     uint32_t wraps;
     uint64_t edges;          // changes of value seen (power: readings)
     uint64_t faults;

@@ -200,7 +200,7 @@ static void bounds_hold_the_known_powers(void **state)
     assert_true(r->power.known && r->power.cls == JB_ENERGY_REPLAYED && r->power.ceiling_w == 40 && r->power.idle_ns >= 20000000);
     assert_string_equal(r->power.ceiling_from, "--max-power-w");
     assert_true(r->power.update_ns >= UPDATE_NS && !r->power.sampler.there);
-    assert_int_equal(p.m.slept_ns / 20000000, 6);
+    assert_int_equal(p.m.slept_ns / r->power.idle_ns, 6);
     struct jb_err err = { 0 };
     assert_int_equal(jb_sweep_load(p.b.out, &loaded, &err), 0);
     assert_true(fabs(loaded->cells[0].energy.gross_uj / e->gross_uj - 1) < 1e-12 && fabs(loaded->cells[0].energy.net_lower_uj / e->net_lower_uj - 1) < 1e-12);

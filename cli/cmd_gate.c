@@ -9,7 +9,7 @@
 struct opts {
     const char *baseline, *candidate, *rules, *only, *inconclusive, *output, *junit, *summary, *history;
     bool live, json, annotations;
-    double seconds, block_ms;
+    double seconds, block_ms, instance_s;
     int64_t seed;
     struct cli_power_opts power;
 };
@@ -21,6 +21,7 @@ static const struct cli_option options[] = {
     { "rules", 0, CLI_TEXT, offsetof(struct opts, rules), "FILE", NULL, 0, 0, "margins and error rate (docs/schema/gate.schema.json); without it accuracy 0.5 points, p50 and mean 5 %, joules 5 % if measured" },
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 1e6, "with --live: longest time of measuring; it ends as soon as all is decided" },
     { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "5", 0, 60000, "with --live: length of a block; 0: the plan's" },
+    { "restart-s", 0, CLI_F64, offsetof(struct opts, instance_s), "S", "0.5", 0, 1e6, "with --live: both workers are restarted after so long, as where memory lies in a process changes its latencies; 0: never" },
     { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
     { "inconclusive", 0, CLI_CHOICE, offsetof(struct opts, inconclusive), "pass|fail|own", "own", 0, 0, "what an undecided gate ends with: 0, 10, or 11 of its own" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print comparison.json instead of the table" },
@@ -54,6 +55,7 @@ static int judge_live(struct cli *cli, const struct opts *o, const struct cli_li
     int rc = cli_live_open(&l, cli, args->item[0], args->item[1], &o->power, err);
     l.opts.seconds = o->seconds;
     l.opts.block_ms = o->block_ms;
+    l.opts.instance_s = o->instance_s;
     l.opts.only = o->only;
     l.opts.seed = (uint64_t)o->seed;
     if (rc == JB_OK)

@@ -87,7 +87,9 @@ static int judge_metric(struct judge *j, struct jb_compared_cell *cell, struct j
         m->effect = e->effect;
         m->lower = isfinite(e->interval.lower) ? exp(e->interval.lower) : NAN;
         m->upper = isfinite(e->interval.upper) ? exp(e->interval.upper) : NAN;
-        m->n_baseline = m->n_candidate = e->pairs;
+        m->p = m->p_adjusted = m->detectable = NAN;
+        m->words = jb_gate_effect_words(j->c, m, e);
+        if (!m->words) return JB_E_NOMEM;
     }
     if (isnan(t.p.worse) || isnan(t.p.better)) settle(m, JB_VERDICT_INCONCLUSIVE, m->reason ? m->reason : "there is no interval");
     j->tests[j->n_tests++] = t; // a metric without an interval is a test that was meant, and counts

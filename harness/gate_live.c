@@ -1,4 +1,5 @@
-// The live gate: every pair of blocks is a bet on each metric of its cell; a cell ends when all its metrics are decided, the gate when its time is up.
+// The live gate. What is peculiar to two processes (where their memory lies) is the same in all their pairs, so the workers are restarted again and again, and every instance, the median of its pairs, is one
+// bet on each metric of its cell. A cell ends when all its metrics are decided, the gate when its time is up.
 #include "harness/gate_parts.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@ struct stream {
     enum kind kind;
     struct jb_gate_metric rule;
     struct jb_gate_bets bets;
-    double *log_ratio; size_t n, room; // owned
+    double *log_ratio; size_t n, room; // of closed instances; owned
+    double *pair; size_t n_pairs, pair_room; // of the instance at hand; owned
 };
 struct cell {
     char key[JB_ID_HEX];
@@ -25,6 +27,7 @@ struct cell {
     bool concerned, waits;           // waits: a metric that is judged at the end needs the whole time
     struct stream stream[MAX_STREAMS]; size_t n_streams;
     uint64_t pairs, disturbed;
+    uint32_t instance;
 };
 struct live_gate {
     const struct jb_live_opts *o;
@@ -128,22 +131,35 @@ static double ratio_of(struct live_gate *g, const struct cell *c, const struct s
     return NAN;
 }
 
-static void feed(struct live_gate *g, struct cell *c, struct stream *s, const struct jb_live_pair *p)
+static void append(struct live_gate *g, double **x, size_t *n, size_t *room, double value)
 {
-    double x = ratio_of(g, c, s, p);
-    if (isnan(x)) return;
-    if (s->n == s->room) {
-        size_t room = s->room ? s->room * 2 : 256;
-        double *grown = realloc(s->log_ratio, room * sizeof *grown);
+    if (*n == *room) {
+        size_t more = *room ? *room * 2 : 64;
+        double *grown = realloc(*x, more * sizeof *grown);
         if (!grown) {
             g->no_memory = true;
             return;
         }
-        s->log_ratio = grown;
-        s->room = room;
+        *x = grown;
+        *room = more;
     }
-    s->log_ratio[s->n++] = x;
+    (*x)[(*n)++] = value;
+}
+
+// The instance at hand becomes a bet.
+static void close_instance(struct live_gate *g, struct stream *s)
+{
+    if (!s->n_pairs) return;
+    double x = jb_median_f64(s->pair, s->n_pairs);
+    s->n_pairs = 0;
+    append(g, &s->log_ratio, &s->n, &s->room, x);
     jb_gate_bets_add(&s->bets, x);
+}
+
+static void feed(struct live_gate *g, const struct cell *c, struct stream *s, const struct jb_live_pair *p)
+{
+    double x = ratio_of(g, c, s, p);
+    if (!isnan(x)) append(g, &s->pair, &s->n_pairs, &s->pair_room, x);
 }
 
 static bool decided(const struct live_gate *g, const struct cell *c)
@@ -151,7 +167,7 @@ static bool decided(const struct live_gate *g, const struct cell *c)
     bool all = !c->waits;
     for (size_t i = 0; i < c->n_streams && all; i++) {
         const struct stream *s = &c->stream[i];
-        bool silent = !s->n && s->kind >= JOULES && c->pairs >= PAIRS_FOR_JOULES;
+        bool silent = !s->n && !s->n_pairs && s->kind >= JOULES && c->pairs >= PAIRS_FOR_JOULES;
         all = silent || jb_gate_bets_verdict(&s->bets, g->fail_level, g->pass_level) != JB_VERDICT_INCONCLUSIVE;
     }
     return all;
@@ -161,6 +177,8 @@ static bool told(void *user, size_t cell, const struct jb_live_pair *p)
 {
     struct live_gate *g = user;
     struct cell *c = &g->cells[cell];
+    for (size_t i = 0; i < c->n_streams && (p->instance != c->instance || !(g->o->instance_s > 0)); i++) close_instance(g, &c->stream[i]);
+    c->instance = p->instance;
     c->pairs++;
     c->disturbed += !p->valid;
     for (size_t i = 0; i < c->n_streams && p->valid; i++) feed(g, c, &c->stream[i], p);
@@ -188,8 +206,9 @@ static void findings_of(struct live_gate *g, struct jb_comparison *c, struct jb_
         struct cell *x = &g->cells[i];
         for (size_t k = 0; k < x->n_streams; k++) {
             struct stream *s = &x->stream[k];
+            if (s->n_pairs >= JB_LIVE_PAIRS || !(g->o->instance_s > 0)) close_instance(g, s); // what a decision or the end has cut short counts when it is as long as others may be
             if (!s->n && s->kind >= JOULES) continue; // the comparison says why there is none
-            evidence[f->n_evidence++] = (struct jb_gate_evidence){ .key = x->key, .metric = jb_gate_metric_key(s->rule.name), .pairs = s->n, .above = s->bets.worse.above,
+            evidence[f->n_evidence++] = (struct jb_gate_evidence){ .key = x->key, .metric = jb_gate_metric_key(s->rule.name), .unit = g->o->instance_s > 0 ? "starts of the workers" : "pairs", .n = s->n, .above = s->bets.worse.above,
                 .p_worse = jb_sign_bet_p(&s->bets.worse), .p_better = jb_sign_bet_p(&s->bets.better), .effect = median_ratio(s, &g->no_memory),
                 .interval = jb_gate_bets_interval(s->log_ratio, s->n, g->r->confidence) };
         }
@@ -219,6 +238,15 @@ static int note_disturbed(const struct live_gate *g, struct jb_comparison *c)
     return 0;
 }
 
+// What the comparison says of differences comes from pairs; the gate's own sentence, from bets, takes its place.
+static void keep_warnings(struct jb_comparison *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_sentences; i++)
+        if (!strcmp(c->sentences[i].kind, "warning")) c->sentences[n++] = c->sentences[i];
+    c->n_sentences = n;
+}
+
 static int judge(struct live_gate *g, struct jb_comparison *c, enum jb_inconclusive_as as, struct jb_err *err)
 {
     struct jb_gate_evidence *evidence = calloc(g->n * MAX_STREAMS + 1, sizeof *evidence);
@@ -245,9 +273,13 @@ int jb_gate_live(const struct jb_live_opts *l, const struct jb_gate_rules *r, co
     if (!live.only && strcmp(r->cells, "*")) live.only = r->cells;
     with.confidence = r->confidence;
     int rc = jb_compare_live(&live, &with, &c, err);
+    if (!rc) keep_warnings(c);
     if (!rc) rc = judge(&g, c, as, err);
     for (size_t i = 0; i < g.n; i++)
-        for (size_t k = 0; k < g.cells[i].n_streams; k++) free(g.cells[i].stream[k].log_ratio);
+        for (size_t k = 0; k < g.cells[i].n_streams; k++) {
+            free(g.cells[i].stream[k].log_ratio);
+            free(g.cells[i].stream[k].pair);
+        }
     free(g.cells);
     if (rc) jb_comparison_close(c);
     else *out = c;

@@ -8,7 +8,8 @@
 struct jb_gate_evidence {
     const char *key;                 // of the cell
     const char *metric;              // key of the comparison: "p50_ns"
-    uint64_t pairs, above;           // above: pairs beyond the margin
+    const char *unit;                // what was bet on: "pairs"
+    uint64_t n, above;               // bets; above: those beyond the margin
     double p_worse, p_better;
     double effect;                   // exp of the median log ratio
     struct jb_interval interval;     // of the log ratio; holds under peeking
@@ -28,6 +29,7 @@ struct jb_gate_p jb_gate_p_of(const struct jb_compared_metric *m, double margin,
 // The samples that only one side answers right, from what a comparison says of paired accuracies: the Tango interval is found for one such pair alone. False: not paired, or no such pair.
 bool jb_gate_discordant(const struct jb_compared_metric *m, double confidence, uint64_t *only_baseline, uint64_t *only_candidate);
 
+const char *jb_gate_effect_words(struct jb_comparison *c, const struct jb_compared_metric *m, const struct jb_gate_evidence *e);
 // The words of a verdict.
 const char *jb_gate_why(struct jb_comparison *c, const struct jb_compared_metric *m, const struct jb_gate_evidence *e, double error_rate);
 int jb_gate_sentence(struct jb_comparison *c, size_t n_judged, size_t n_cells);

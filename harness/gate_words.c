@@ -22,12 +22,21 @@ static const char *of_pairs(struct jb_comparison *c, const struct jb_compared_me
     char worse[32], better[32];
     p_text(worse, e->p_worse);
     p_text(better, e->p_better);
-    unsigned long long above = e->above, pairs = e->pairs;
+    unsigned long long above = e->above, n = e->n;
     switch (m->verdict) {
-    case JB_VERDICT_PASS: return jb_comparison_strf(c, "within the margin of %s: %llu of %llu pairs beyond it (%s; holds however often it was looked at)", margin, above, pairs, better);
-    case JB_VERDICT_FAIL: return jb_comparison_strf(c, "worse by more than the margin of %s: %llu of %llu pairs beyond it (%s before correction; holds however often it was looked at)", margin, above, pairs, worse);
-    default: return jb_comparison_strf(c, "undecided after %llu pairs, %llu of them beyond the margin of %s (worse: %s, within: %s)", pairs, above, margin, worse, better);
+    case JB_VERDICT_PASS: return jb_comparison_strf(c, "within the margin of %s: beyond it in %llu of %llu %s (%s)", margin, above, n, e->unit, better);
+    case JB_VERDICT_FAIL: return jb_comparison_strf(c, "worse by more than the margin of %s: beyond it in %llu of %llu %s (%s before correction)", margin, above, n, e->unit, worse);
+    default: return jb_comparison_strf(c, "undecided: beyond the margin of %s in %llu of %llu %s (worse: %s, within: %s)", margin, above, n, e->unit, worse, better);
     }
+}
+
+const char *jb_gate_effect_words(struct jb_comparison *c, const struct jb_compared_metric *m, const struct jb_gate_evidence *e)
+{
+    const char *more = m->effect >= 1 ? strncmp(m->name, "uj_", 3) ? "slower" : "more" : strncmp(m->name, "uj_", 3) ? "faster" : "less";
+    double change = fabs(m->effect - 1) * 100;
+    if (!isfinite(m->effect)) return jb_comparison_strf(c, "nothing was measured");
+    if (!isfinite(m->lower) || !isfinite(m->upper)) return jb_comparison_strf(c, "%.2g %% %s in the median of %llu %s", change, more, (unsigned long long)e->n, e->unit);
+    return jb_comparison_strf(c, "%.2g %% %s in the median of %llu %s (%+.2g to %+.2g %%)", change, more, (unsigned long long)e->n, e->unit, (m->lower - 1) * 100, (m->upper - 1) * 100);
 }
 
 const char *jb_gate_why(struct jb_comparison *c, const struct jb_compared_metric *m, const struct jb_gate_evidence *e, double error_rate)
@@ -44,8 +53,11 @@ const char *jb_gate_why(struct jb_comparison *c, const struct jb_compared_metric
     switch (m->verdict) {
     case JB_VERDICT_PASS: return jb_comparison_strf(c, "the interval lies within the margin of %s", margin);
     case JB_VERDICT_FAIL: return jb_comparison_strf(c, "worse by more than the margin of %s (%s after correction, at most %g)", margin, p, error_rate);
-    default: return jb_comparison_strf(c, "the interval reaches beyond the margin of %s, but not surely (%s after correction)", margin, p);
+    default: break;
     }
+    double z = jb_normal_quantile(0.5 + c->confidence / 2), least = m->is_difference ? ceil(z * z * (1 - m->margin) / m->margin) : 0; // samples with which equal answers lie within (Tango's interval for none that differ)
+    if (least > (double)m->n_baseline && isfinite(least)) return jb_comparison_strf(c, "%llu samples cannot show a margin of %s: at least %.0f are needed (accuracy_samples)", (unsigned long long)m->n_baseline, margin, least);
+    return jb_comparison_strf(c, "the interval reaches beyond the margin of %s, but not surely (%s after correction)", margin, p);
 }
 
 // The first metric with that verdict.

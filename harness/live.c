@@ -4,9 +4,11 @@
 #include "base/rng.h"
 #include <fnmatch.h>
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_CPUS 256
 #define OPEN_NS 600000000000u        // models are loaded and run over the samples
 #define BLOCK_SPARE_NS 60000000000u  // beyond the block's own longest time
 
@@ -14,6 +16,9 @@ struct jb_live {
     struct jb_live_opts o;
     struct jb_worker *worker[2];
     struct jb_live_cell *cells; size_t n;
+    uint64_t *instance_start;        // (n) pairs of each cell when the instance began
+    uint32_t instance;
+    int cpus[MAX_CPUS], n_cpus;      // that this process may use
 };
 
 static bool wanted(const struct jb_live_opts *o, const struct jb_facts *f)
@@ -57,6 +62,14 @@ static int match(struct jb_live *l, struct jb_err *err)
                    valid_b);
 }
 
+static void find_cpus(struct jb_live *l)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set)) return;
+    for (int i = 0; i < CPU_SETSIZE && l->n_cpus < MAX_CPUS; i++)
+        if (CPU_ISSET(i, &set)) l->cpus[l->n_cpus++] = i;
+}
+
 int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_err *err)
 {
     struct jb_live *l = calloc(1, sizeof *l);
@@ -70,6 +83,8 @@ int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_e
         rc = jb_worker_start(&l->worker[i], side[i], o->this_program, OPEN_NS, err);
     }
     if (!rc) rc = match(l, err);
+    if (!rc && !(l->instance_start = calloc(l->n + 1, sizeof *l->instance_start))) rc = jb_fail(err, JB_E_NOMEM, "cells");
+    find_cpus(l);
     if (!rc && o->opened) rc = o->opened(o->opened_user, l, err);
     if (rc) {
         jb_live_close(l);
@@ -93,6 +108,7 @@ void jb_live_close(struct jb_live *l)
     jb_worker_stop(l->worker[0]);
     jb_worker_stop(l->worker[1]);
     free(l->cells);
+    free(l->instance_start);
     free(l);
 }
 
@@ -103,6 +119,7 @@ static int warm_up(struct jb_live *l, struct jb_err *err)
     struct jb_warm_up unused;
     int rc = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
+        if (l->cells[i].decided) continue;
         rc = jb_worker_warm_up(l->worker[0], &l->cells[i].request_a, &unused, err);
         if (!rc) rc = jb_worker_warm_up(l->worker[1], &l->cells[i].request_b, &unused, err);
     }
@@ -125,11 +142,22 @@ static void check(const struct jb_live *l, struct jb_live_pair *p)
     p->why_not = "other processes had more of the CPU time than the limit";
 }
 
+// Both blocks of a pair run on the same CPU, and pairs on any: CPUs differ by what else runs there, and the scheduler would leave each worker on one of its own. Several threads go where they want.
+static int choose_cpu(struct jb_live *l, const struct jb_live_cell *c, struct jb_rng *rng)
+{
+    bool alone = c->request_a.threads <= 1 && c->request_a.streams <= 1 && c->request_b.threads <= 1 && c->request_b.streams <= 1;
+    int cpu = alone && l->n_cpus ? l->cpus[jb_rng_below(rng, (uint64_t)l->n_cpus)] : -1;
+    jb_worker_pin(l->worker[0], cpu);
+    jb_worker_pin(l->worker[1], cpu);
+    return cpu;
+}
+
 // Both blocks of a pair start at the same samples: their repetition is the same.
 static int run_pair(struct jb_live *l, size_t cell, struct jb_rng *rng, struct jb_err *err)
 {
     struct jb_live_cell *c = &l->cells[cell];
-    struct jb_live_pair p = { .start_ns = l->o.clock.now_ns(l->o.clock.self), .candidate_first = jb_rng_below(rng, 2) != 0, .valid = true };
+    struct jb_live_pair p = { .start_ns = l->o.clock.now_ns(l->o.clock.self), .candidate_first = jb_rng_below(rng, 2) != 0, .valid = true, .instance = l->instance };
+    p.cpu = choose_cpu(l, c, rng);
     c->request_a.repetition = c->request_b.repetition = (uint32_t)c->pairs;
     int rc = run_side(l, c, p.candidate_first, &p, err);
     if (!rc) rc = run_side(l, c, !p.candidate_first, &p, err);
@@ -150,15 +178,38 @@ static bool any_undecided(const struct jb_live *l)
     return false;
 }
 
+static bool instance_is_over(const struct jb_live *l, double spent)
+{
+    if (!(l->o.instance_s > 0) || spent < l->o.instance_s) return false;
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->cells[i].decided && l->cells[i].pairs - l->instance_start[i] < JB_LIVE_PAIRS) return false;
+    return true;
+}
+
+static int next_instance(struct jb_live *l, struct jb_err *err)
+{
+    int rc = jb_worker_restart(l->worker[0], OPEN_NS, err);
+    if (!rc) rc = jb_worker_restart(l->worker[1], OPEN_NS, err);
+    l->instance++;
+    for (size_t i = 0; i < l->n; i++) l->instance_start[i] = l->cells[i].pairs;
+    return rc ? rc : warm_up(l, err);
+}
+
+static double since(const struct jb_live *l, uint64_t ns) { return (double)(l->o.clock.now_ns(l->o.clock.self) - ns) * 1e-9; }
+
 int jb_live_run(struct jb_live *l, struct jb_err *err)
 {
     struct jb_rng rng;
     uint32_t *order = calloc(l->n + 1, sizeof *order);
     jb_rng_seed_named(&rng, l->o.seed, "order of pairs");
     int rc = order ? warm_up(l, err) : jb_fail(err, JB_E_NOMEM, "order of pairs");
-    uint64_t start = l->o.clock.now_ns(l->o.clock.self), pairs = 0;
+    uint64_t start = l->o.clock.now_ns(l->o.clock.self), began = start, pairs = 0;
     double spent = 0;
     while (!rc && spent < l->o.seconds && any_undecided(l)) {
+        if (instance_is_over(l, since(l, began))) {
+            rc = next_instance(l, err);
+            began = l->o.clock.now_ns(l->o.clock.self);
+        }
         for (size_t i = 0; i < l->n; i++) order[i] = (uint32_t)i;
         jb_rng_shuffle_u32(&rng, order, l->n);
         for (size_t i = 0; i < l->n && !rc && spent < l->o.seconds; i++) {
@@ -166,7 +217,7 @@ int jb_live_run(struct jb_live *l, struct jb_err *err)
             if (c->decided) continue;
             if (l->o.stop && *l->o.stop) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped");
             else rc = run_pair(l, order[i], &rng, err);
-            spent = (double)(l->o.clock.now_ns(l->o.clock.self) - start) * 1e-9;
+            spent = since(l, start);
             struct jb_progress p = { .phase = "compare", .cell = c->facts_a->label, .done = ++pairs, .total = 0, .seconds_left = l->o.seconds - spent };
             if (l->o.progress) l->o.progress(l->o.progress_user, &p);
         }

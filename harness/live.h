@@ -5,7 +5,10 @@
 #include "harness/worker.h"
 #include "reports/comparison.h"
 
-struct jb_live_pair { uint64_t start_ns; bool candidate_first; struct jb_block a, b; bool valid; const char *why_not; };
+// instance: how often the workers had been restarted; what is peculiar to two processes (where their memory lies) is the same in all pairs of one instance.
+struct jb_live_pair { uint64_t start_ns; bool candidate_first; struct jb_block a, b; bool valid; const char *why_not; uint32_t instance; int cpu; };
+
+#define JB_LIVE_PAIRS 5u
 
 struct jb_live;
 // Told after every pair; returns true to end this cell (decided). May be NULL: each cell gets its share of the time.
@@ -16,6 +19,7 @@ struct jb_live_opts {
     const char *this_program;
     double seconds;                  // of measuring in all, warm-up not counted
     const char *only;                // pattern over labels (fnmatch); NULL: all that match
+    double instance_s;               // both workers are restarted after so many seconds of measuring (and no fewer than JB_LIVE_PAIRS pairs of every cell); 0: never
     double block_ms;                 // 0: the plan's
     uint64_t seed;
     struct jb_clock clock;

@@ -4,6 +4,7 @@
 #include "harness/wire.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ extern char **environ;
 
 struct jb_worker {
     const struct jb_side *side;      // borrowed
+    char program[4096];
     pid_t pid;
     int to;                          // its stdin
     struct jb_wire from;             // its stdout
@@ -173,12 +175,12 @@ static cJSON *question(const char *what, const struct jb_block_request *r)
 
 // ---- open ----
 
-static cJSON *open_question(const struct jb_side *s)
+static cJSON *open_question(const struct jb_side *s, bool bare)
 {
     char path[4096];
     cJSON *o = question("open", NULL), *set = o ? jb_json_put_array(o, "set") : NULL;
     int n = snprintf(path, sizeof path, "%s%s%s", s->plan[0] == '/' ? "" : s->dir, s->plan[0] == '/' ? "" : "/", s->plan);
-    bool ok = set && n > 0 && (size_t)n < sizeof path && jb_json_put_str(o, "plan", path) && (!s->only || jb_json_put_str(o, "only", s->only));
+    bool ok = set && n > 0 && (size_t)n < sizeof path && jb_json_put_str(o, "plan", path) && (!s->only || jb_json_put_str(o, "only", s->only)) && (!bare || jb_json_put_bool(o, "bare", true));
     for (size_t i = 0; i < s->n_set && ok; i++) ok = jb_json_put_str(set, NULL, s->set[i]);
     if (ok) return o;
     cJSON_Delete(o);
@@ -218,14 +220,13 @@ static int read_open(struct jb_worker *w, const struct jb_json_doc *doc, struct 
 
 int jb_worker_start(struct jb_worker **out, const struct jb_side *side, const char *this_program, uint64_t timeout_ns, struct jb_err *err)
 {
-    char program[4096];
     struct jb_json_doc doc = { 0 };
-    int rc = program_path(side, this_program, program, sizeof program, err);
-    struct jb_worker *w = rc ? NULL : calloc(1, sizeof *w);
-    if (!w) return rc ? rc : jb_fail(err, JB_E_NOMEM, "%s", side->name);
+    struct jb_worker *w = calloc(1, sizeof *w);
+    if (!w) return jb_fail(err, JB_E_NOMEM, "%s", side->name);
     *w = (struct jb_worker){ .side = side, .pid = -1, .to = -1, .from = { .fd = -1 } };
-    rc = spawn(w, program, err);
-    if (!rc) rc = ask(w, open_question(side), timeout_ns, &doc, err);
+    int rc = program_path(side, this_program, w->program, sizeof w->program, err);
+    if (!rc) rc = spawn(w, w->program, err);
+    if (!rc) rc = ask(w, open_question(side, false), timeout_ns, &doc, err);
     if (!rc) {
         rc = read_open(w, &doc, err);
         jb_json_close(&doc);
@@ -301,9 +302,8 @@ static bool gone(struct jb_worker *w, int ms)
     return false;
 }
 
-void jb_worker_stop(struct jb_worker *w)
+static void end_process(struct jb_worker *w)
 {
-    if (!w) return;
     if (w->to >= 0) {
         if (w->pid > 0) (void)jb_wire_write(w->to, question("bye", NULL), NULL);
         close(w->to);
@@ -317,6 +317,32 @@ void jb_worker_stop(struct jb_worker *w)
     }
     if (w->from.fd >= 0) close(w->from.fd);
     jb_wire_free(&w->from);
+    w->from.fd = w->to = w->pid = -1;
+}
+
+int jb_worker_restart(struct jb_worker *w, uint64_t timeout_ns, struct jb_err *err)
+{
+    struct jb_json_doc doc = { 0 };
+    end_process(w);
+    int rc = spawn(w, w->program, err);
+    if (!rc) rc = ask(w, open_question(w->side, true), timeout_ns, &doc, err);
+    if (!rc) jb_json_close(&doc);
+    return rc;
+}
+
+void jb_worker_pin(struct jb_worker *w, int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (w->pid <= 0 || (cpu < 0 ? sched_getaffinity(0, sizeof set, &set) != 0 : cpu >= CPU_SETSIZE)) return;
+    if (cpu >= 0) CPU_SET((size_t)cpu, &set);
+    (void)sched_setaffinity(w->pid, sizeof set, &set); // of its main thread, which runs single-stream blocks
+}
+
+void jb_worker_stop(struct jb_worker *w)
+{
+    if (!w) return;
+    end_process(w);
     cJSON_Delete(w->run);
     free(w->cells);
     free(w);

@@ -1,6 +1,6 @@
 // A worker is a process that measures blocks as it is told, one JSON text a line on stdin and stdout ("joulebench.worker/1", docs/worker.md): so two programs, models, settings or power limits
 // can be measured block by block in turns, each in a process of its own.
-//   -> {"do":"open","plan":..,"set":["KEY=VALUE"],"only":..} <- {"ok":true,"schema":..,"run":{..},"cells":[{"facts":{..},"request":{..}}]}: the plan is expanded, thresholds are resolved,
+//   -> {"do":"open","plan":..,"set":["KEY=VALUE"],"only":..,"bare":false} <- {"ok":true,"schema":..,"run":{..},"cells":[{"facts":{..},"request":{..}}]}: the plan is expanded, thresholds are resolved,
 //                                                        the accuracy pass is done; facts and run are the journal's lines of these names
 //   -> {"do":"samples","cell":ID}                     <- {"ok":true,"samples":base64 of the raw samples}
 //   -> {"do":"warm_up","request":{..}}                <- {"ok":true,"steady":true,"median_ns":..}
@@ -27,6 +27,11 @@ int jb_worker_samples(struct jb_worker *w, size_t cell, struct jb_raw_samples *o
 int jb_worker_warm_up(struct jb_worker *w, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err);
 // Waits at most timeout_ns.
 int jb_worker_block(struct jb_worker *w, const struct jb_block_request *r, uint64_t timeout_ns, struct jb_block *out, struct jb_err *err);
+// Ends the process and starts another, which opens no cells and runs no accuracy pass, but whatever a request names: memory lies elsewhere in it, and that alone can change a latency by per cents
+// (Mytkowicz et al., ASPLOS 2009). What was known of cells and samples stays.
+int jb_worker_restart(struct jb_worker *w, uint64_t timeout_ns, struct jb_err *err);
+// Binds its main thread to a CPU; -1: to all that this process may use.
+void jb_worker_pin(struct jb_worker *w, int cpu);
 void jb_worker_stop(struct jb_worker *w); // "bye", then SIGTERM, then SIGKILL; waits for it. Accepts NULL
 
 #endif

@@ -58,10 +58,12 @@ static int read_sets(const struct jb_json_doc *doc, struct jb_plan_set *set, cha
     return 0;
 }
 
-static int run_accuracy(struct server *s, struct jb_err *err)
+// bare: nothing but what blocks need.
+static int run_accuracy(struct server *s, bool bare, struct jb_err *err)
 {
     struct jb_ctx *c = s->c;
     int rc = jb_ctx_open(c, &s->opts, &s->plan->settings, s->plan->dir, err);
+    if (bare) return rc ? rc : jb_store_open(&c->store, NULL, false, jb_record_apply, &c->record, err);
     if (!rc) rc = jb_ctx_from_plan(c, s->plan, err);
     for (size_t i = 0; i < c->n_cells && !rc; i++)
         if (!isnan(c->cells[i].power_limit_w)) rc = jb_fail(err, JB_E_UNSUPPORTED, "power_limit_w: both sides of a live comparison run on one machine; set the limit around it (joulebench power limits set)");
@@ -92,16 +94,18 @@ static bool put_cell(cJSON *list, const struct jb_ctx *c, size_t i)
 
 static int do_open(struct server *s, const struct jb_json_doc *doc, cJSON *out, struct jb_err *err)
 {
-    static const char *const keys[] = { "do", "plan", "set", "only", NULL };
+    static const char *const keys[] = { "do", "plan", "set", "only", "bare", NULL };
     struct jb_plan_set set[JB_SIDE_MAX];
     char (*text)[1024] = malloc(sizeof(char[JB_SIDE_MAX][1024]));
     const char *path = NULL, *only = NULL;
     size_t n = 0;
+    bool bare = false;
     if (!text) return jb_fail(err, JB_E_NOMEM, "open");
     close_plan(s);
     int rc = jb_json_only_keys(doc, doc->root, "open", keys, err);
     if (!rc) rc = jb_json_get_str(doc, doc->root, "plan", true, &path, err);
     if (!rc) rc = jb_json_get_str(doc, doc->root, "only", false, &only, err);
+    if (!rc) rc = jb_json_get_bool(doc, doc->root, "bare", false, &bare, err);
     if (!rc) rc = read_sets(doc, set, text, &n, err);
     if (!rc) rc = jb_plan_read(&s->plan, path, set, n, err);
     free(text);
@@ -109,9 +113,10 @@ static int do_open(struct server *s, const struct jb_json_doc *doc, cJSON *out, 
     s->opts = *s->o;
     s->opts.dir = NULL;
     s->opts.only = only;
-    if (!rc) rc = run_accuracy(s, err);
+    if (!rc) rc = run_accuracy(s, bare, err);
     s->opts.only = NULL; // the text goes with the message
     if (rc) return rc;
+    if (bare) return jb_json_put_str(out, "schema", JB_WORKER_SCHEMA) ? 0 : jb_fail(err, JB_E_NOMEM, "open");
     cJSON *run = cJSON_Duplicate(s->c->record.run, 1), *list = jb_json_put_array(out, "cells");
     bool ok = run && list && cJSON_AddItemToObject(out, "run", run);
     if (!ok) cJSON_Delete(run);

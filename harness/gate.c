@@ -44,11 +44,20 @@ static void settle(struct jb_compared_metric *m, enum jb_verdict v, const char *
 
 static bool is_joules(const char *key) { return !strncmp(key, "uj_", 3); }
 
+// A workload without labels has no accuracy, one without a model no MACs and no bytes: neither run lost anything.
+static bool has_none(const struct jb_compared_metric *m)
+{
+    static const char *const by_nature[] = { "accuracy", "macs_mean", "model_bytes" };
+    for (size_t i = 0; i < sizeof by_nature / sizeof *by_nature; i++)
+        if (!strcmp(m->name, by_nature[i])) return isnan(m->baseline) && isnan(m->candidate);
+    return false;
+}
+
 // Counts and costs that nobody took are "not measured"; a latency or accuracy that is refused means that the two runs do not belong together.
 static void no_figure(struct jb_compared_metric *m, const struct jb_gate_metric *rule)
 {
     bool not_measured = is_joules(m->name) || !strcmp(m->name, "instructions") || !strcmp(m->name, "peak_rss_bytes");
-    if (rule->optional) m->gated = false;
+    if (rule->optional || has_none(m)) m->gated = false;
     else settle(m, not_measured ? JB_VERDICT_NOT_MEASURED : JB_VERDICT_INVALID, m->reason ? m->reason : "there is no figure in both runs");
 }
 

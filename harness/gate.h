@@ -55,7 +55,7 @@ enum jb_verdict jb_gate_bets_verdict(const struct jb_gate_bets *b, double fail_l
 // Annals of Statistics 49:1055, 2021; by inverting the bets: Waudby-Smith & Ramdas, JRSS B 86:1, 2024). Infinite ends: too few pairs.
 struct jb_interval jb_gate_bets_interval(const double *log_ratio, size_t n, double confidence);
 
-// gate record: keeps a run's result, with its environment, as baseline_dir/results.json. *out: the run, for its owner to close (jb_run_data_close). A run without a valid cell, or cut short, is no baseline.
+// gate record: keeps a run's result, with its environment, as baseline_dir/results.json, and which samples it answered right as answers.json. *out: the run, for its owner to close (jb_run_data_close). A run without a valid cell, or cut short, is no baseline.
 int jb_gate_record(const char *run_dir, const char *baseline_dir, struct jb_run_data **out, struct jb_err *err);
 
 #endif

@@ -5,12 +5,14 @@
 #include "cli/reporting.h"
 #include "cli/table.h"
 #include "harness/sweep.h"
+#include "reports/history.h"
 
-struct opts { const char *output; bool json; struct cli_report_opts report; };
+struct opts { const char *output, *history; bool json; struct cli_report_opts report; };
 
 static const struct cli_option options[] = {
     { "output", 'o', CLI_TEXT, offsetof(struct opts, output), "DIR", NULL, 0, 0, "where to write (one run: its own directory; several: required)" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print the results of the runs as JSON instead of the summaries" },
+    { "history", 0, CLI_TEXT, offsetof(struct opts, history), "FILE", NULL, 0, 0, "instead of runs: each metric of a gate's history over revisions; writes history.html and history.md into DIR" },
     CLI_REPORT_ROWS(struct opts, report),
     { .type = CLI_END },
 };
@@ -18,6 +20,7 @@ static const struct cli_option options[] = {
 static const struct cli_example examples[] = {
     { "joulebench report out", "writes all reports again, also after a crash in the middle of a sweep" },
     { "joulebench report laptop server -o both --title 'Two machines'", "several runs side by side in one report" },
+    { "joulebench report --history history.jsonl -o out", "how accuracy, latency and joules went from gate to gate" },
     { NULL, NULL },
 };
 
@@ -61,10 +64,52 @@ static int write_and_show(const struct cli *c, const struct opts *o, struct jb_r
     return exit_code;
 }
 
+static int put(const char *dir, const char *name, struct jb_str *s, int rc, struct jb_err *err)
+{
+    char path[4096];
+    rc = rc < 0 ? jb_fail(err, rc, "out of memory") : jb_path_join(path, sizeof path, dir, name, err);
+    if (rc == JB_OK)
+        rc = jb_write_file_atomic(path, jb_str_get(s), s->len, err);
+    jb_str_free(s);
+    return rc;
+}
+
+static int report_history(const struct opts *o)
+{
+    struct jb_err err = { 0 };
+    struct jb_history h = { 0 };
+    struct jb_str page = { 0 }, table = { 0 };
+    int rc = jb_history_read(&h, o->history, &err);
+    if (rc == JB_OK) {
+        rc = jb_history_markdown(&h, &table);
+        if (rc == JB_OK)
+            fputs(jb_str_get(&table), stdout);
+        if (rc == JB_OK && o->output)
+            rc = jb_make_dirs(o->output, &err);
+        if (rc == JB_OK && o->output)
+            rc = put(o->output, "history.html", &page, jb_history_html(&h, &page), &err);
+        if (rc == JB_OK && o->output)
+            rc = put(o->output, "history.md", &table, JB_OK, &err);
+        if (rc == JB_OK && o->output)
+            printf("\nreport: %s/history.html\n", o->output);
+    }
+    jb_str_free(&table);
+    jb_history_free(&h);
+    return rc < 0 ? cli_fail(&err) : JB_EXIT_OK;
+}
+
 static int run(struct cli *c, const void *opts, const struct cli_list *args)
 {
     const struct opts *o = opts;
     struct jb_err err = { 0 };
+    if (o->history && (args->n || o->json))
+        jb_fail(&err, JB_E_USAGE, "--history stands alone: joulebench report --history FILE [-o DIR]");
+    else if (!o->history && !args->n)
+        jb_fail(&err, JB_E_USAGE, "which run? name its directory, or a history with --history FILE");
+    if (err.code)
+        return cli_usage("report", &err);
+    if (o->history)
+        return report_history(o);
     if (args->n > 1 && !o->output) {
         jb_fail(&err, JB_E_USAGE, "several runs: say where to write with -o DIR");
         return cli_usage("report", &err);
@@ -94,7 +139,6 @@ const struct cli_command cli_report = {
              "Several directories give one report with the runs side by side.\n\nExit code 3: a cell of a run failed or is invalid.",
     .options = options,
     .examples = examples,
-    .min_args = 1,
     .max_args = 64,
     .opts_bytes = sizeof(struct opts),
     .run = run,

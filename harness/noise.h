@@ -98,8 +98,8 @@ struct jb_noise_opts {
     void (*progress)(void *user, double share); void *progress_user; // or NULL
 };
 // Rounds of all lengths and loads in random order until the time is up (at least 5 rounds, at most until ten times as long). Fills series, loads, drift and what others took; the rest of *out is
-// zeroed and the caller's. best_block_ms: where the larger of the visible differences (mean, median) in one minute is least, or the shortest length within a tenth of that, since more pairs decide
-// sooner. INTERRUPTED; UNAVAILABLE when the clock stands still.
+// zeroed and the caller's. best_block_ms: where the geometric mean of the differences visible in one minute (by means, by medians) is least, or the shortest length within a tenth of that, since more
+// pairs decide sooner. INTERRUPTED; UNAVAILABLE when the clock stands still.
 int jb_noise_measure(struct jb_noise *out, const struct jb_noise_opts *o, struct jb_err *err);
 // The whole of `joulebench doctor --measure`: the loads "null" (spins a known time) and "network" (the workload fashion if it is found, else a made-up network in memory), the host's own blocks,
 // the machine, its clock, and what would make it quieter.

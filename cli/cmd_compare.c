@@ -10,7 +10,7 @@
 struct opts {
     const char *output, *only;
     bool json, live, across;
-    double confidence, seconds, block_ms;
+    double confidence, seconds, block_ms, instance_s;
     int64_t seed;
     struct cli_power_opts power;
 };
@@ -23,7 +23,8 @@ static const struct cli_option options[] = {
     { "across", 0, CLI_FLAG, offsetof(struct opts, across), NULL, NULL, 0, 0, "devices side by side: other CPUs are compared too, with the first run as the baseline; two runs or more" },
     { "live", 0, CLI_FLAG, offsetof(struct opts, live), NULL, NULL, 0, 0, "A and B are sides (JSON): both are measured now, block by block in turns" },
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 1e6, "with --live: time of measuring in all" },
-    { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "0", 0, 60000, "with --live: length of a block; 0: the plan's" },
+    { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "5", 0, 60000, "with --live: length of a block; 0: the plan's" },
+    { "restart-s", 0, CLI_F64, offsetof(struct opts, instance_s), "S", "0.5", 0, 1e6, "with --live: both workers are restarted after so long, as where memory lies in a process changes its latencies; 0: never" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "of the order of live blocks and of resampling" },
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
@@ -100,6 +101,7 @@ static int live(struct cli *cli, const struct opts *o, const struct jb_compare_o
     struct jb_comparison *c = NULL;
     int rc = cli_live_open(&l, cli, path_a, path_b, &o->power, &err);
     l.opts.seconds = o->seconds;
+    l.opts.instance_s = o->instance_s;
     l.opts.block_ms = o->block_ms;
     l.opts.only = o->only;
     l.opts.seed = (uint64_t)o->seed;
@@ -154,7 +156,7 @@ const struct cli_command cli_compare = {
              "Not compared: cells that are not valid; accuracy, latency and joules on other samples; latencies and joules of another CPU (but --across); joules of another class or of other domains; "
              "percentiles without queries and blocks enough. Other kernels, governors, versions are noted.\n\n"
              "Two runs at two times differ by what happened to the machine in between; no interval knows of that. --live starts a worker (joulebench worker) for each side and measures pairs of blocks in "
-             "random order. A side is a JSON file: {\"name\": \"topic\", \"joulebench\": \"build/joulebench\", \"plan\": \"plan.json\", \"set\": [\"KEY=VALUE\"], \"only\": \"PATTERN\"}; all but the plan may "
+             "random order, and starts both anew again and again: where memory happens to lie in a process can change a latency by per cents, so these starts are what intervals are made of. A side is a JSON file: {\"name\": \"topic\", \"joulebench\": \"build/joulebench\", \"plan\": \"plan.json\", \"set\": [\"KEY=VALUE\"], \"only\": \"PATTERN\"}; all but the plan may "
              "be left out. The power options are those of its workers.\n\n"
              "A comparison does not judge: exit code 0 whatever changed (joulebench gate judges), 2 where nothing can be compared, 3 where a cell of a run failed or is invalid.",
     .options = options,

@@ -148,9 +148,18 @@ static int add_pair(struct runs *r, struct match m, struct jb_compared_cell *out
     return out->reason ? 0 : measure_pair(r, m, out, err);
 }
 
-int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const struct jb_run_data *b, bool paired, const struct jb_compare_opts *o, const char *run, struct jb_err *err)
+// Whether latencies are normalised follows from the plans, which were fixed before anything was measured; they must agree.
+static bool normalises(const struct jb_compare_opts *o, const struct jb_run_data *a, const struct jb_run_data *b)
 {
+    return o->normalise || (jb_run_data_normalise(a) && jb_run_data_normalise(b));
+}
+
+int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const struct jb_run_data *b, bool paired, const struct jb_compare_opts *given, const char *run, struct jb_err *err)
+{
+    struct jb_compare_opts mine = *given;
+    const struct jb_compare_opts *o = &mine;
     struct runs r = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .run = run };
+    mine.normalise = normalises(given, a, b);
     struct match *m = NULL;
     size_t n = 0;
     int rc = match(a, b, o->only, &m, &n, err);

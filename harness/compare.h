@@ -14,11 +14,13 @@ struct jb_side_block {
     double uj, uj_lower, uj_upper;       // gross, over n_rows rows; NAN: none
     double reference_ns;                 // of the reference kernel beside the block; NAN: none
     uint64_t n_correct, n_rows;
+    uint32_t instance;                   // live: of the process that measured it
     bool valid;                          // false: measured, but takes no part (contaminated)
     // For the tail; may be left out
     uint8_t *exit; uint32_t *pattern;    // of each query; owned; NULL: not known, or queries of several rows
     uint64_t involuntary_switches;       // UINT64_MAX: not known
-    double others;                       // others' share of the machine's CPU time; NAN
+    double others, steal;                // share of the machine's CPU time that others had, and that the hypervisor kept; NAN: not known
+    double throttles;                    // thermal ones; NAN: not known
 };
 struct jb_side_cell {
     const struct jb_result_cell *cell;   // borrowed; live: figures that are not from blocks may be NAN
@@ -38,10 +40,11 @@ int jb_run_data_from(struct jb_run_data **out, struct jb_record *record, struct 
 void jb_run_data_close(struct jb_run_data *d);
 const struct jb_result *jb_run_data_result(const struct jb_run_data *d);
 const char *jb_run_data_name(const struct jb_run_data *d);
+bool jb_run_data_normalise(const struct jb_run_data *d);      // its plan says that comparisons normalise by the reference kernel
 const char *jb_run_data_split(const struct jb_run_data *d);  // of the samples that were measured: "test"
 int jb_run_data_cell(const struct jb_run_data *d, size_t cell, struct jb_side_cell *out, struct jb_err *err);
 
-struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise; }; // normalise: by the reference kernel, as the plan's rule says
+struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise; }; // normalise: by the reference kernel even if the plans do not say so
 void jb_compare_opts_default(struct jb_compare_opts *o); // 0.95, 2000, 1
 
 // Fewest blocks and queries, of each side, from which the percentile p gets an interval (measured by simulation: tests/trust). A mean needs JB_COMPARE_LEAST_BLOCKS.

@@ -120,10 +120,18 @@ static int begin(struct gathering *g, struct jb_err *err)
 
 // ---- pairs ----
 
-static int put_block(struct side_run *s, const struct jb_facts *f, uint32_t repetition, const struct jb_block *b, bool valid, struct jb_err *err)
+static cJSON *line_of(const struct jb_facts *f, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a, uint32_t instance)
+{
+    cJSON *line = jb_line_block(f->id, repetition, b, place, a);
+    if (!line || jb_json_put_u64(line, "instance", instance)) return line;
+    cJSON_Delete(line);
+    return NULL;
+}
+
+static int put_block(struct side_run *s, const struct jb_facts *f, uint32_t repetition, const struct jb_block *b, const struct jb_live_pair *p, struct jb_err *err)
 {
     struct jb_rec_cell *rec = jb_record_cell(&s->record, f->id);
-    struct jb_around a = { .contaminated = !valid };
+    struct jb_around a = { .contaminated = !p->valid };
     struct jb_raw_place place;
     uint8_t *bytes = NULL;
     size_t n = 0;
@@ -132,7 +140,7 @@ static int put_block(struct side_run *s, const struct jb_facts *f, uint32_t repe
     if (rc) return jb_fail(err, rc, "block of %s", f->label);
     rc = jb_store_put(s->store, f->id, JB_RAW_BLOCKS, rec->raw_end, bytes, n, &place, err);
     free(bytes);
-    return rc ? rc : jb_record_write(&s->record, s->store, jb_line_block(f->id, repetition, b, &place, &a), err);
+    return rc ? rc : jb_record_write(&s->record, s->store, line_of(f, repetition, b, &place, &a, p->instance), err);
 }
 
 // A side that answers otherwise than in its accuracy pass computes something else while it is timed: its cell is invalid, and measured no further.
@@ -152,8 +160,8 @@ static bool told(void *user, size_t cell, const struct jb_live_pair *p)
     const struct jb_live_cell *c = &jb_live_cells(g->live, &n)[cell];
     uint32_t repetition = jb_record_cell(&g->side[0].record, c->facts_a->id)->n_blocks;
     struct jb_err why = { 0 };
-    int rc = g->why.code ? g->why.code : put_block(&g->side[0], c->facts_a, repetition, &p->a, p->valid, &why);
-    if (!rc) rc = put_block(&g->side[1], c->facts_b, repetition, &p->b, p->valid, &why);
+    int rc = g->why.code ? g->why.code : put_block(&g->side[0], c->facts_a, repetition, &p->a, p, &why);
+    if (!rc) rc = put_block(&g->side[1], c->facts_b, repetition, &p->b, p, &why);
     if (!rc) rc = check(&g->side[0], cell, c->facts_a, &p->a, &differs, &why);
     if (!rc) rc = check(&g->side[1], cell, c->facts_b, &p->b, &differs, &why);
     if (rc && !g->why.code) g->why = why;

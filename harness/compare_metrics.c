@@ -26,6 +26,7 @@ struct work {
     struct jb_resampling r;
     const struct jb_side_block **block_a, **block_b; size_t n_a, n_b; // the valid ones; paired: valid in both, so n_a = n_b
     uint32_t *batch; size_t n_batches;   // paired: of each pair
+    const char *mark;                    // stands beside latencies and joules
     double *scale_a, *scale_b;           // what latencies are multiplied by; NULL: not normalised
     struct jb_pooled pooled[2][2];       // latencies of baseline and candidate; [1]: scaled. Opened when first needed
 };
@@ -120,12 +121,12 @@ static double sum_of(const struct jb_side_block *b, double scale)
     return sum * scale;
 }
 
-struct columns { double *top, *top_lower, *top_upper, *under; size_t n; };
+struct columns { double *top, *top_lower, *top_upper, *under; uint32_t *batch; size_t n; }; // batch: of joules of pairs
 
 static int columns_open(struct columns *x, size_t n)
 {
-    *x = (struct columns){ calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), 0 };
-    return x->top && x->top_lower && x->top_upper && x->under ? 0 : JB_E_NOMEM;
+    *x = (struct columns){ calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(uint32_t)), 0 };
+    return x->top && x->top_lower && x->top_upper && x->under && x->batch ? 0 : JB_E_NOMEM;
 }
 
 static void columns_close(struct columns *x)
@@ -134,6 +135,7 @@ static void columns_close(struct columns *x)
     free(x->top_lower);
     free(x->top_upper);
     free(x->under);
+    free(x->batch);
 }
 
 static double over(const struct columns *x)
@@ -170,7 +172,7 @@ static int mean_effect(struct work *w, bool scaled, double value[2], struct jb_e
                 a.top_lower[i] = a.top[i] / a.under[i];
                 b.top_lower[i] = b.top[i] / b.under[i];
             }
-            jb_effect_pairs(e, a.top_lower, b.top_lower, a.n, w->o->confidence);
+            rc = jb_effect_pairs(e, a.top_lower, b.top_lower, w->batch, a.n, w->n_batches, w->o->confidence);
         } else {
             rc = jb_effect_sums(e, &(struct jb_sums){ a.top, NULL, NULL, a.under, a.n }, &(struct jb_sums){ b.top, NULL, NULL, b.under, b.n }, false, &w->r);
         }
@@ -200,7 +202,7 @@ static int median_of_pairs(struct work *w, bool scaled, struct jb_effect *e)
     int rc = columns_open(&x, w->n_a);
     if (!rc) rc = block_medians(w->block_a, w->n_a, scaled ? w->scale_a : NULL, x.top);
     if (!rc) rc = block_medians(w->block_b, w->n_b, scaled ? w->scale_b : NULL, x.under);
-    if (!rc) jb_effect_pairs(e, x.top, x.under, w->n_a, w->o->confidence);
+    if (!rc) rc = jb_effect_pairs(e, x.top, x.under, w->batch, w->n_a, w->n_batches, w->o->confidence);
     columns_close(&x);
     return rc;
 }
@@ -283,7 +285,7 @@ static int latency(struct work *w, const char *name, double p)
         m->raw_lower = raw.lower;
         m->raw_upper = raw.upper;
     }
-    m->reason = !isfinite(e.lower) ? "no interval: too many of the resamples were undefined" : w->o->normalise && !scaled ? "not normalised: no reference kernel beside every block" : w->no->mark;
+    m->reason = !isfinite(e.lower) ? "no interval: too many of the resamples were undefined" : w->o->normalise && !scaled ? "not normalised: no reference kernel beside every block" : w->mark;
     return 0;
 }
 
@@ -316,24 +318,31 @@ static void add_joules(struct columns *x, const struct jb_side_block *b, bool co
     x->top[x->n] = b->uj;
     x->top_lower[x->n] = isfinite(b->uj_lower) ? fmax(b->uj_lower, 0) : b->uj;
     x->top_upper[x->n] = isfinite(b->uj_upper) ? b->uj_upper : b->uj;
-    x->under[x->n++] = (double)(correct ? b->n_correct : b->n_rows);
+    x->under[x->n] = (double)(correct ? b->n_correct : b->n_rows);
+    x->batch[x->n++] = b->instance;
 }
 
-// Sums of consecutive rows: what is drawn are batches of pairs.
-static void merge(struct columns *x)
+// Sums over the batches: these are what is drawn. Row k is never behind row i.
+static void merge(struct columns *x, const uint32_t *batch, size_t n_batches)
 {
-    struct columns y = *x;
-    size_t n = y.n < JB_COMPARE_BATCHES ? y.n : JB_COMPARE_BATCHES;
-    for (size_t i = 0; i < y.n; i++) {
-        size_t k = i * n / y.n; // never behind i
-        bool first = i == 0 || (i - 1) * n / y.n != k;
-        double row[4] = { y.top[i], y.top_lower[i], y.top_upper[i], y.under[i] };
+    for (size_t i = 0; i < x->n; i++) {
+        size_t k = batch[i];
+        bool first = i == 0 || batch[i - 1] != batch[i];
+        double row[4] = { x->top[i], x->top_lower[i], x->top_upper[i], x->under[i] };
         x->top[k] = (first ? 0 : x->top[k]) + row[0];
         x->top_lower[k] = (first ? 0 : x->top_lower[k]) + row[1];
         x->top_upper[k] = (first ? 0 : x->top_upper[k]) + row[2];
         x->under[k] = (first ? 0 : x->under[k]) + row[3];
     }
-    x->n = n;
+    x->n = n_batches;
+}
+
+// Both have the same pairs.
+static void merge_pairs(struct columns *a, struct columns *b)
+{
+    size_t n = jb_batches(a->batch, a->n, b->batch);
+    merge(a, b->batch, n);
+    merge(b, b->batch, n);
 }
 
 static void fill_joules(struct work *w, struct columns *a, struct columns *b, bool correct)
@@ -363,10 +372,10 @@ static int joules_effect(struct work *w, struct jb_compared_metric *m, bool corr
         m->effect = m->candidate / m->baseline;
         rc = because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks with joules, at least %u are needed", least, JB_COMPARE_LEAST_BLOCKS));
     } else {
-        if (w->paired) merge(&a), merge(&b);
+        if (w->paired) merge_pairs(&a, &b);
         rc = jb_effect_sums(&e, &(struct jb_sums){ a.top, a.top_lower, a.top_upper, a.under, a.n }, &(struct jb_sums){ b.top, b.top_lower, b.top_upper, b.under, b.n }, w->paired, &w->r);
         if (!rc) take(m, &e);
-        m->reason = !rc && !isfinite(e.lower) ? "no interval: the bounds of the joules are too wide" : w->no->mark;
+        m->reason = !rc && !isfinite(e.lower) ? "no interval: the bounds of the joules are too wide" : w->mark;
     }
 out:
     columns_close(&a);
@@ -447,6 +456,17 @@ static void choose_blocks(struct work *w)
         if (w->b->blocks[i].valid && w->b->blocks[i].n_queries) w->block_b[w->n_b++] = &w->b->blocks[i];
 }
 
+static int choose_batches(struct work *w)
+{
+    uint32_t *instance = malloc((w->n_a + 1) * sizeof *instance);
+    if (!instance) return JB_E_NOMEM;
+    for (size_t i = 0; i < w->n_a; i++) instance[i] = w->block_a[i]->instance;
+    w->n_batches = jb_batches(instance, w->n_a, w->batch);
+    if (w->n_a && w->n_batches != jb_starts(instance, w->n_a)) w->mark = "fewer than 5 starts of the workers: what is peculiar to a process counts as a difference";
+    free(instance);
+    return 0;
+}
+
 static bool all_have_reference(const struct jb_side_block *const *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -478,7 +498,7 @@ static int choose_scale(struct work *w)
 int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
                        struct jb_compared_cell *out, struct jb_err *err)
 {
-    struct work w = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .no = no, .out = out, .r = { o->confidence, o->resamples, o->seed } };
+    struct work w = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .no = no, .out = out, .r = { o->confidence, o->resamples, o->seed }, .mark = no->mark };
     w.block_a = calloc(a->n_blocks + 1, sizeof *w.block_a);
     w.block_b = calloc(b->n_blocks + 1, sizeof *w.block_b);
     out->metrics = jb_comparison_array(c, MAX_METRICS, sizeof *out->metrics);
@@ -487,8 +507,8 @@ int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, co
     int rc = w.block_a && w.block_b && w.batch && out->metrics ? 0 : JB_E_NOMEM;
     if (!rc) {
         choose_blocks(&w);
-        if (paired) w.n_batches = jb_batches(w.n_a, w.batch);
-        rc = choose_scale(&w);
+        rc = paired ? choose_batches(&w) : 0;
+        if (!rc) rc = choose_scale(&w);
     }
     if (!rc) rc = all(&w);
     for (size_t i = 0; i < out->n_metrics && !rc; i++) rc = jb_compare_words(c, &out->metrics[i], 1);

@@ -219,29 +219,48 @@ int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct 
 
 // ---- the rest ----
 
-size_t jb_batches(size_t n_pairs, uint32_t *batch)
+size_t jb_starts(const uint32_t *instance, size_t n_pairs)
 {
-    size_t n = n_pairs < JB_COMPARE_BATCHES ? n_pairs : JB_COMPARE_BATCHES;
+    size_t n = 0;
+    for (size_t i = 0; i < n_pairs; i++) n += i == 0 || instance[i] != instance[i - 1];
+    return n;
+}
+
+size_t jb_batches(const uint32_t *instance, size_t n_pairs, uint32_t *batch)
+{
+    size_t n = instance ? jb_starts(instance, n_pairs) : 0;
+    if (n >= JB_COMPARE_LEAST_BLOCKS) {
+        for (size_t i = 0; i < n_pairs; i++) batch[i] = i == 0 ? 0 : batch[i - 1] + (instance[i] != instance[i - 1]);
+        return n;
+    }
+    n = n_pairs < JB_COMPARE_BATCHES ? n_pairs : JB_COMPARE_BATCHES;
     for (size_t i = 0; i < n_pairs; i++) batch[i] = (uint32_t)(i * n / n_pairs);
     return n;
 }
 
-void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n_pairs, double confidence)
+static void student(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence)
 {
-    double ones[JB_COMPARE_BATCHES] = { 0 }, ratio[JB_COMPARE_BATCHES] = { 0 }, count[JB_COMPARE_BATCHES] = { 0 };
-    size_t n = n_pairs < JB_COMPARE_BATCHES ? n_pairs : JB_COMPARE_BATCHES;
-    for (size_t i = 0; i < n_pairs; i++) {
-        ratio[i * n / n_pairs] += log(b[i] / a[i]);
-        count[i * n / n_pairs]++;
-    }
-    for (size_t i = 0; i < n; i++) {
-        ones[i] = 1;
-        ratio[i] = exp(ratio[i] / count[i]);
-    }
-    struct jb_ratio r = jb_paired_ratio(ones, ratio, n, confidence);
+    struct jb_ratio r = jb_paired_ratio(a, b, n, confidence);
     double se = n > 1 ? (log(r.upper) - log(r.lower)) / 2 / jb_student_t(confidence, (double)n - 1) : NAN;
     *out = (struct jb_effect){ r.ratio, r.lower, r.upper, NAN };
     if (isfinite(r.ratio) && isfinite(se)) out->p = se > 0 ? student_p(fabs(log(r.ratio)) / se, (double)n - 1) : r.ratio == 1 ? 1 : 0;
+}
+
+int jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, const uint32_t *batch, size_t n_pairs, size_t n_batches, double confidence)
+{
+    double *sum = calloc(3 * n_batches + 1, sizeof *sum), *count = sum ? sum + n_batches : NULL, *ones = sum ? count + n_batches : NULL;
+    if (!sum) return JB_E_NOMEM;
+    for (size_t i = 0; i < n_pairs; i++) {
+        sum[batch[i]] += log(b[i] / a[i]);
+        count[batch[i]]++;
+    }
+    for (size_t i = 0; i < n_batches; i++) {
+        ones[i] = 1;
+        sum[i] = exp(sum[i] / count[i]);
+    }
+    student(out, ones, sum, n_batches, confidence);
+    free(sum);
+    return 0;
 }
 
 void jb_effect_proportions(struct jb_effect *out, uint64_t k_a, uint64_t n_a, uint64_t k_b, uint64_t n_b, double confidence)

@@ -28,13 +28,16 @@ int jb_effect_percentile(struct jb_effect *out, const struct jb_pooled *a, const
 struct jb_sums { const double *top, *top_lower, *top_upper, *under; size_t n; }; // top_lower NULL: exact
 int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct jb_sums *b, bool paired, const struct jb_resampling *r);
 
-// Pairs follow one another, and what the machine does to one of the two lasts longer than a pair (a neighbour on its core, say): their log ratios are correlated. So consecutive pairs are put
-// together in at most JB_COMPARE_BATCHES batches, and these are what is drawn, or what Student's interval is made of (batch means: Schmeiser, Operations Research 30:556, 1982, who finds 10 to 30).
+// Pairs follow one another, and what happens to one of the two lasts longer than a pair: where the memory of its process lies, a neighbour on its core. Their log ratios are correlated. So pairs are put
+// together in batches, and these are what is drawn, or what Student's interval is made of: the pairs of one instance of the workers, where there were at least JB_COMPARE_LEAST_BLOCKS (repeat at the
+// level at which the variance arises: Kalibera & Jones, ISMM 2013); else at most JB_COMPARE_BATCHES stretches of consecutive pairs (Schmeiser, Operations Research 30:556, 1982, who finds 10 to 30).
 #define JB_COMPARE_BATCHES 20u
-size_t jb_batches(size_t n_pairs, uint32_t *batch); // batch of each pair; returns how many there are
+size_t jb_starts(const uint32_t *instance, size_t n_pairs); // how many instances there are; they stand one behind the other
+// instance: of each pair, in order; NULL: all one. Fills the batch of each pair, by rising numbers from 0; returns how many there are.
+size_t jb_batches(const uint32_t *instance, size_t n_pairs, uint32_t *batch);
 
-// Mean log ratio of the batches of n pairs (jb_paired_ratio) with Student's p-value.
-void jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence);
+// Mean of the batches' mean log ratios with Student's interval (jb_paired_ratio) and p-value. JB_E_NOMEM.
+int jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, const uint32_t *batch, size_t n_pairs, size_t n_batches, double confidence);
 
 // Difference p_b - p_a of two independent proportions: Newcombe's interval from two Wilson intervals (Statistics in Medicine 17:873, 1998, method 10), p-value of the score test (pooled variance).
 void jb_effect_proportions(struct jb_effect *out, uint64_t k_a, uint64_t n_a, uint64_t k_b, uint64_t n_b, double confidence);

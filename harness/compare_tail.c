@@ -17,11 +17,12 @@
 #define LEAST_LIFT 1.25         // share of the tail against share of all
 #define MOST_LINES 4u           // of one kind
 #define BUSY 0.05               // others' share of the machine's CPU time
+#define STOLEN 0.01             // by the hypervisor
 #define MOST_PATTERNS 64u
 
-enum what { EXIT, PATTERN, SWITCHES, OTHERS };
+enum what { EXIT, PATTERN, SWITCHES, OTHERS, STEAL, THROTTLED };
 struct thing { enum what what; uint32_t value; uint64_t tail, all; };
-struct things { struct thing thing[JB_MAX_STAGES + MOST_PATTERNS + 2]; size_t n; };
+struct things { struct thing thing[JB_MAX_STAGES + MOST_PATTERNS + 4]; size_t n; };
 
 static void count(struct things *t, enum what what, uint32_t value, bool in_tail)
 {
@@ -46,6 +47,8 @@ static void name_of(const struct thing *x, char *out, size_t n)
     case EXIT: snprintf(out, n, "exit %u", x->value); break;
     case PATTERN: pattern_name(x->value, out, n); break;
     case SWITCHES: snprintf(out, n, "blocks with involuntary context switches"); break;
+    case STEAL: snprintf(out, n, "blocks in which the hypervisor kept more than 1 %% of the CPUs"); break;
+    case THROTTLED: snprintf(out, n, "blocks with thermal throttling"); break;
     case OTHERS: snprintf(out, n, "blocks in which others had more than 5 %% of the CPUs"); break;
     }
 }
@@ -59,6 +62,8 @@ static void count_block(struct things *t, const struct jb_side_block *b, double 
         if (b->pattern) count(t, PATTERN, b->pattern[q], slow);
         if (b->involuntary_switches && b->involuntary_switches != UINT64_MAX) count(t, SWITCHES, 0, slow);
         if (b->others > BUSY) count(t, OTHERS, 0, slow);
+        if (b->steal > STOLEN) count(t, STEAL, 0, slow);
+        if (b->throttles > 0) count(t, THROTTLED, 0, slow);
     }
 }
 

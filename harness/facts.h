@@ -49,6 +49,7 @@ struct jb_block_fact {
     double freq_change, clock_jump_ns, steal, steal_least; // NAN: not known
     double throttles, swapped_pages, governor_changed;     // counts, 0 or 1; NAN: not known
     double reference_ns;                 // of the reference kernel behind the block; NAN: none
+    uint32_t instance;                   // live: of its worker's process, counted from 0
     uint32_t attempt;                    // from 0: contaminated ones are measured again
     uint32_t invalid;                    // why it is contaminated: 1 << enum jb_check (harness/validity.h)
     bool contaminated, drift;            // drift: idle power before and after differ by more than their bounds

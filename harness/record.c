@@ -163,7 +163,7 @@ static int apply_block(struct jb_record *r, const cJSON *line, struct jb_err *er
     struct jb_block_fact b = { .repetition = (uint32_t)jb_line_u64(line, "repetition"), .wall_ns = jb_line_u64(line, "wall_ns"), .cpu_ns = jb_line_u64(line, "cpu_ns"),
                                .n_queries = jb_line_u64(line, "queries"), .n_rows = jb_line_u64(line, "rows"),
                                .voluntary_switches = jb_line_u64(line, "voluntary_switches"), .involuntary_switches = jb_line_u64(line, "involuntary_switches"),
-                               .major_faults = jb_line_u64(line, "major_faults"), .attempt = (uint32_t)jb_line_u64(line, "attempt"),
+                               .major_faults = jb_line_u64(line, "major_faults"), .attempt = (uint32_t)jb_line_u64(line, "attempt"), .instance = (uint32_t)jb_line_u64(line, "instance"),
                                .contaminated = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "contaminated")),
                                .drift = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "drift")) };
     const cJSON *others = cJSON_GetObjectItemCaseSensitive(line, "others");

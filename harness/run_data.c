@@ -2,6 +2,7 @@
 #include "harness/compare.h"
 
 #include "base/fs.h"
+#include "harness/answers.h"
 #include "harness/ctx.h"
 #include <errno.h>
 #include <math.h>
@@ -11,15 +12,18 @@
 
 struct jb_run_data {
     char *name, split[32];
+    bool normalise;
     struct jb_record record;
     struct jb_store *store;              // NULL: results.json alone
     struct jb_result *result;
+    struct jb_json_doc answers;          // of a stored baseline; root NULL: none
 };
 
 void jb_run_data_close(struct jb_run_data *d)
 {
     if (!d) return;
     jb_result_close(d->result);
+    jb_json_close(&d->answers);
     jb_store_close(d->store);
     jb_record_free(&d->record);
     free(d->name);
@@ -29,6 +33,7 @@ void jb_run_data_close(struct jb_run_data *d)
 const struct jb_result *jb_run_data_result(const struct jb_run_data *d) { return d->result; }
 const char *jb_run_data_name(const struct jb_run_data *d) { return d->name; }
 const char *jb_run_data_split(const struct jb_run_data *d) { return d->split; }
+bool jb_run_data_normalise(const struct jb_run_data *d) { return d->normalise; }
 
 static struct jb_run_data *new_data(const char *name)
 {
@@ -45,6 +50,8 @@ static int build(struct jb_run_data *d, struct jb_err *err)
 {
     const cJSON *settings = cJSON_GetObjectItemCaseSensitive(d->record.run, "settings");
     int rc = jb_build_result(&d->record, d->store, &d->result, err);
+    const cJSON *rule = cJSON_GetObjectItemCaseSensitive(settings, "normalise");
+    d->normalise = cJSON_IsString(rule) && !strcmp(rule->valuestring, "reference");
     if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(settings, "split"))) jb_line_text(settings, "split", d->split, sizeof d->split);
     return rc;
 }
@@ -91,7 +98,9 @@ static int open_dir(struct jb_run_data *d, const char *dir, struct jb_err *err)
     if (!rc && jb_path_exists(path)) return open_journal(d, dir, err);
     if (!rc) rc = jb_path_join(path, sizeof path, dir, "results.json", err);
     if (!rc && !jb_path_exists(path)) rc = jb_fail(err, JB_E_NOT_FOUND, "%s: neither journal.jsonl nor results.json: not a directory of a run", dir);
-    return rc ? rc : jb_result_read(&d->result, path, err);
+    if (!rc) rc = jb_result_read(&d->result, path, err);
+    if (!rc) rc = jb_path_join(path, sizeof path, dir, "answers.json", err);
+    return rc || !jb_path_exists(path) ? rc : jb_answers_read(&d->answers, path, err);
 }
 
 int jb_run_data_open(struct jb_run_data **out, const char *dir, struct jb_err *err)
@@ -183,7 +192,8 @@ static int block(const struct jb_run_data *d, const struct jb_facts *f, const st
     bool energy = fact->energy_cls != JB_ENERGY_NONE && fact->energy_cls == cell->energy_cls && isfinite(fact->uj);
     *b = (struct jb_side_block){ .n_queries = raw.n_queries, .latency_ns = raw.latency_ns, .n_rows = raw.n_rows, .uj = energy ? fact->uj : NAN, .uj_lower = energy ? fact->lower_uj : NAN,
                                  .uj_upper = energy ? fact->upper_uj : NAN, .reference_ns = fact->reference_ns, .valid = raw.n_queries > 0 && !fact->contaminated,
-                                 .involuntary_switches = fact->involuntary_switches, .others = fact->others };
+                                 .involuntary_switches = fact->involuntary_switches, .others = fact->others, .steal = fact->steal,
+                                 .throttles = fact->throttles, .instance = fact->instance };
     raw.latency_ns = NULL; // now the block's
     for (uint32_t i = 0; i < raw.n_rows && cell->labelled; i++) b->n_correct += is_correct(cell, raw.sample[i]);
     rc = queries_of(b, &raw);
@@ -226,6 +236,7 @@ int jb_run_data_cell(const struct jb_run_data *d, size_t cell, struct jb_side_ce
     const struct jb_rec_cell *rec = d->store ? jb_record_cell(&d->record, c->id) : NULL;
     struct jb_side_cell x = { .cell = c, .energy_cls = class_of(c, rec), .energy_reason = c->energy.reason, .energy_domains = c->energy.domains };
     int rc = rec && rec->facts.samples.n_bytes ? answers(d, &rec->facts, &x, err) : 0;
+    if (!rc && !rec && d->answers.root) rc = jb_answers_cell(&d->answers, c, &x, err);
     if (!rc && rec) rc = blocks(d, rec, &x, err);
     if (rc) jb_side_cell_free(&x);
     else *out = x;

@@ -44,6 +44,7 @@ static cJSON *run_line(const struct made_run *r)
     jb_json_put_u64(settings, "seed", r->seed);
     jb_json_put_str(settings, "split", "test");
     jb_json_put_bool(settings, "measured", true);
+    if (r->normalise) jb_json_put_str(settings, "normalise", r->normalise);
     return o;
 }
 
@@ -112,6 +113,7 @@ static void put_block(struct jb_record *rec, struct jb_store *s, const struct ma
     double factor = exp(c->block_sd * jb_rng_normal(rng)) * (contaminated ? 10 : 1);
     assert_int_equal(jb_raw_block_alloc(&b.raw, 1, c->n_queries, 1), 0);
     fill_queries(&b.raw, c, c->mean_ns * factor, rng, repetition * 37);
+    b.reference_ns = (uint64_t)(c->reference_ns * factor);
     b.energy = jb_joules_none("none", "this machine has no sensor");
     if (c->cls != JB_ENERGY_NONE) {
         b.energy = (struct jb_joules){ .cls = c->cls, .uj = c->uj * c->n_queries * factor, .window_ns = 1000000 };

@@ -15,12 +15,14 @@ struct made_cell {
     uint32_t contaminated;            // blocks, the last ones; they are ten times as slow
     enum jb_energy_class cls; double uj, bound; const char *domains; // per query; relative hard bound; class none: no energy
     double macs, model_bytes;
+    double reference_ns;              // of the reference kernel behind each block; it shares the block's factor. 0: none
     uint32_t slow_exit;               // not 0: a twentieth of the queries leaves there, three times as slow; the others at exit 0
 };
 struct made_run {
     const char *cpu, *data_sha, *kernel, *version, *workload;
     uint64_t seed;
     double peak_rss_bytes;
+    const char *normalise;            // what the plan says; NULL: nothing
     struct made_cell cell[RUNS_MAX_CELLS]; size_t n_cells;
 };
 // One cell with 20 blocks of 200 queries at 100 us, 1000 samples of which 80 are wrong, on "cpu A".

@@ -149,7 +149,10 @@ static void known_answers(void **state)
     assert_true(e.effect == 0 && e.lower < 0 && e.upper > 0 && e.p == 1);
     // Student: log ratios 1, 2, 3 have mean 2, standard error 1/sqrt 3: t 3.4641, p 0.0742 (tables of t, 2 degrees of freedom).
     double a[3] = { 1, 1, 1 }, b[3] = { exp(1), exp(2), exp(3) };
-    jb_effect_pairs(&e, a, b, 3, 0.95);
+    uint32_t batch[40], instance[40];
+    size_t n = jb_batches(NULL, 3, batch);
+    assert_int_equal(n, 3);
+    assert_int_equal(jb_effect_pairs(&e, a, b, batch, 3, n, 0.95), 0);
     assert_true(fabs(e.effect - exp(2)) < 1e-9 && fabs(e.p - 0.0742) < 5e-5);
     // Forty pairs that come in runs of two alike are twenty of them, and the interval knows it.
     double x[40], y[40], half[20], ones[20];
@@ -160,10 +163,18 @@ static void known_answers(void **state)
         ones[i / 2] = 1;
     }
     struct jb_effect forty, twenty;
-    jb_effect_pairs(&forty, x, y, 40, 0.95);
-    jb_effect_pairs(&twenty, ones, half, 20, 0.95);
+    n = jb_batches(NULL, 40, batch);
+    assert_int_equal(n, 20);
+    assert_int_equal(jb_effect_pairs(&forty, x, y, batch, 40, n, 0.95), 0);
+    assert_int_equal(jb_effect_pairs(&twenty, ones, half, batch, 20, jb_batches(NULL, 20, batch), 0.95), 0);
     assert_true(fabs(forty.lower - twenty.lower) < 1e-12 && fabs(forty.upper - twenty.upper) < 1e-12 && fabs(forty.p - twenty.p) < 1e-12);
-    jb_effect_pairs(&e, a, a, 3, 0.95);
+    // Pairs of one instance of the workers belong together, where there are five instances; else stretches of pairs.
+    for (int i = 0; i < 40; i++) instance[i] = (uint32_t)i / 9;
+    assert_int_equal(jb_batches(instance, 40, batch), 5);
+    assert_true(batch[8] == 0 && batch[9] == 1 && batch[39] == 4);
+    assert_int_equal(jb_batches(instance, 36, batch), 20);
+    n = jb_batches(NULL, 3, batch);
+    assert_int_equal(jb_effect_pairs(&e, a, a, batch, 3, n, 0.95), 0);
     assert_true(e.effect == 1 && e.p == 1);
 }
 
@@ -712,6 +723,30 @@ static void normalising_by_the_reference(void **state)
     jb_side_cell_free(&p.b);
 }
 
+// The rule stands in the plans: both must have it.
+static void the_plan_says_whether_to_normalise(void **state)
+{
+    (void)state;
+    struct made_run a, b;
+    struct jb_compare_opts o = opts();
+    struct jb_err err = { 0 };
+    made_defaults(&a);
+    a.normalise = "reference";
+    a.cell[0].reference_ns = 50000;
+    a.cell[0].block_sd = 0.2;
+    b = a;
+    b.seed = 2;
+    struct jb_comparison *c = compare(&a, &b, NULL);
+    const struct jb_compared_metric *m = metric(c, 0, "latency_mean_ns");
+    assert_true(isfinite(m->raw_effect) && m->upper - m->lower < (m->raw_upper - m->raw_lower) / 5 && fabs(m->effect - 1) < 0.02);
+    jb_comparison_close(c);
+    b.normalise = "none";
+    made_write(&b, dir_c);
+    if (jb_compare_past(dir_a, dir_c, &o, &c, &err)) fail_msg("%s", err.detail);
+    assert_true(isnan(metric(c, 0, "latency_mean_ns")->raw_effect));
+    jb_comparison_close(c);
+}
+
 // ---- front and tail ----
 
 static void the_front_with_confidence(void **state)
@@ -754,7 +789,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(percentiles_of_draws), T(p_value_and_interval_agree), T(known_answers), T(bounds_widen), T(a_known_slowdown), T(nothing_where_nothing_is), T(flipped_predictions), T(other_samples),
         T(other_machines), T(joules), T(joules_that_do_not_compare), T(contaminated_blocks_take_no_part), T(too_little_for_an_interval), T(cells_match_by_key), T(one_cell_each_is_a_pair),
-        T(wrong_options), T(hostile_directories), T(damaged_figures), T(results_alone), T(pairs_see_through_drift), T(normalising_by_the_reference), T(the_front_with_confidence),
+        T(wrong_options), T(hostile_directories), T(damaged_figures), T(results_alone), T(pairs_see_through_drift), T(normalising_by_the_reference), T(the_plan_says_whether_to_normalise), T(the_front_with_confidence),
         T(what_makes_up_the_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,5 +95,6 @@ int jb_comparison_html(const struct jb_comparison *c, struct jb_str *out);     /
 char *jb_comparison_json(const struct jb_comparison *c);                       // owned (free); NULL: out of memory
 int jb_comparison_write(const struct jb_comparison *c, const char *path, struct jb_err *err); // JSON
 int jb_comparison_read(struct jb_comparison **out, const char *path, struct jb_err *err);     // strictly
+int jb_comparison_parse(struct jb_comparison **out, const char *name, const char *text, size_t n_bytes, struct jb_err *err);
 
 #endif

@@ -299,22 +299,33 @@ static int read_root(const struct in *in, const cJSON *root)
     return rc;
 }
 
+// Closes the document.
+static int read_doc(struct jb_comparison **out, struct jb_json_doc *doc, struct jb_err *err)
+{
+    struct jb_comparison *c = NULL;
+    int rc = jb_comparison_open(&c);
+    if (rc)
+        jb_fail(err, rc, "%s: out of memory", doc->name);
+    else
+        rc = read_root(&(struct in){{.doc = doc, .r = jb_comparison_memory(c), .err = err}, c}, doc->root);
+    jb_json_close(doc);
+    if (rc)
+        jb_comparison_close(c);
+    else
+        *out = c;
+    return rc;
+}
+
 int jb_comparison_read(struct jb_comparison **out, const char *path, struct jb_err *err)
 {
     struct jb_json_doc doc;
-    struct jb_comparison *c = NULL;
     int rc = jb_json_read(&doc, path, MAX_BYTES, err);
-    if (rc)
-        return rc;
-    if (jb_comparison_open(&c))
-        rc = jb_fail(err, JB_E_NOMEM, "%s: out of memory", path);
-    else
-        rc = read_root(&(struct in){{.doc = &doc, .r = jb_comparison_memory(c), .err = err}, c}, doc.root);
-    jb_json_close(&doc);
-    if (rc) {
-        jb_comparison_close(c);
-        return rc;
-    }
-    *out = c;
-    return JB_OK;
+    return rc ? rc : read_doc(out, &doc, err);
+}
+
+int jb_comparison_parse(struct jb_comparison **out, const char *name, const char *text, size_t n_bytes, struct jb_err *err)
+{
+    struct jb_json_doc doc;
+    int rc = jb_json_parse(&doc, name, text, n_bytes, err);
+    return rc ? rc : read_doc(out, &doc, err);
 }

@@ -38,6 +38,13 @@ int jb_block_bootstrap(jb_block_statistic f, void *user, size_t n_blocks, double
 // Two runs with blocks of their own, drawn independently; f gets both draws one behind the other (n_a first). Levels by the smaller of the two.
 int jb_block_bootstrap_2(jb_block_statistic f, void *user, size_t n_a, size_t n_b, double confidence, uint32_t resamples, struct jb_rng *rng, struct jb_interval *out);
 
+// Blocks that follow one another are correlated where the machine's state lasts longer than a block. How much wider than for independent blocks the interval of mean(b) - mean(a) must then be (b NULL: of
+// mean(a)), at least 1. A mean of n blocks whose neighbours correlate by r tells as much as one of n (1 - r) / (1 + r) independent ones (first-order autoregression: Bayley & Hammersley, JRSS Suppl. 8:184,
+// 1946); that number also gives Student's degrees of freedom and undoes the bias of s^2. r is estimated over both series, each around its own mean, corrected for the bias of short series
+// (E r = r - (1 + 4 r) / n: Marriott & Pope, Biometrika 41:390, 1954), and kept within 0 and 0.7: what is anticorrelated is not believed. Noise of the blocks' own hides a slow state from neighbours, so the
+// same is done with means of 2 blocks (from 16 blocks) and of 4 (from 48), where there is less of it (batch means: Schmeiser, Operations Research 30:556, 1982); the widest counts. 1 below 6 blocks.
+double jb_correlated_widening(const double *a, size_t n_a, const double *b, size_t n_b, double confidence);
+
 // Ratio b / a of two things measured in pairs of blocks that stand side by side in time (a[i] beside b[i]): exp of Student's interval of the mean log ratio. Robust to what slows both; one
 // outlier costs width, not truth. NAN for n < 2 or values that are not positive.
 struct jb_ratio { double ratio, lower, upper; size_t n; };

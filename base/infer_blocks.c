@@ -55,6 +55,57 @@ int jb_block_bootstrap(jb_block_statistic f, void *user, size_t n_blocks, double
     return jb_block_bootstrap_2(f, user, n_blocks, 0, confidence, resamples, rng, out);
 }
 
+// ---- correlated blocks ----
+
+#define MOST_CORRELATED 0.7
+#define LEAST_EFFECTIVE 4.0 // fewer, and chance alone makes intervals that say nothing; with both limits as they are, coverage holds up to r = 0.6 (tests/trust)
+#define LEAST_SERIES 6
+
+struct series { double own, neighbours; size_t n; }; // sums of squares and of neighbours' products, around the mean, of n batches
+
+// Of the means of m consecutive values; an incomplete last batch is left out.
+static struct series series_of(const double *x, size_t n_values, size_t m)
+{
+    struct series s = {0, 0, n_values / m};
+    double mean = jb_mean(x, s.n * m), last = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        double d = jb_mean(x + i * m, m) - mean;
+        s.own += d * d;
+        if (i) s.neighbours += d * last;
+        last = d;
+    }
+    return s;
+}
+
+static double variance_of_mean(const struct series *s) { return s->own / (double)(s->n - 1) / (double)s->n; }
+
+// Half-width of the interval of the difference of two means, for correlated batches or as if they were not. b->n 0: of one mean.
+static double half_width(const struct series *a, const struct series *b, double confidence, bool correlated)
+{
+    double n = (double)(b->n ? (a->n + b->n) / 2 : a->n), variance = variance_of_mean(a) + (b->n ? variance_of_mean(b) : 0);
+    double least = (double)(b->n && b->n < a->n ? b->n : a->n), r = (n * (a->neighbours + b->neighbours) / (a->own + b->own) + 1) / (n - 4);
+    r = fmin(fmax(correlated ? r : 0, 0), MOST_CORRELATED);
+    double effective = r > 0 ? fmax(least * (1 - r) / (1 + r), LEAST_EFFECTIVE) : least;
+    if (effective < least) variance *= (1 + r) / (1 - r) * (1 - 1 / least) / (1 - 1 / effective);
+    else effective = least;
+    return sqrt(variance) * jb_student_t(confidence, effective - 1);
+}
+
+double jb_correlated_widening(const double *a, size_t n_a, const double *b, size_t n_b, double confidence)
+{
+    size_t least = b && n_b < n_a ? n_b : n_a;
+    double independent = 0, most = 0;
+    if (least < LEAST_SERIES) return 1;
+    for (size_t m = 1; m <= 4; m *= 2) {
+        struct series x = series_of(a, n_a, m), y = b ? series_of(b, n_b, m) : (struct series){0, 0, 0};
+        if (m > 1 && least < (m == 2 ? 16u : 48u)) break;
+        if (!(x.own + y.own > 0) || !isfinite(x.own + y.own)) return 1;
+        if (m == 1) independent = half_width(&x, &y, confidence, false);
+        most = fmax(most, half_width(&x, &y, confidence, true));
+    }
+    return most > independent ? most / independent : 1;
+}
+
 struct jb_ratio jb_paired_ratio(const double *a, const double *b, size_t n, double confidence)
 {
     struct jb_ratio r = {NAN, NAN, NAN, n};

@@ -117,8 +117,8 @@ double jb_invert_percentile(const double *log_ratio, size_t n_values, double log
 
 // ---- bootstraps ----
 
-// A statistic that remembers what it returned, for the p-value: the same draws serve both.
-struct remembering { double (*f)(void *user, const uint32_t *draw); void *user; double *log_value; size_t n; };
+// A statistic that remembers what it returned, for the p-value: the same draws serve both. Drawn as if blocks were independent; widen: how much farther from the centre values lie because they are not.
+struct remembering { double (*f)(void *user, const uint32_t *draw); void *user; double *log_value; size_t n; double centre, widen; };
 
 static double remember(void *user, const uint32_t *draw, size_t n_draws)
 {
@@ -126,19 +126,21 @@ static double remember(void *user, const uint32_t *draw, size_t n_draws)
     double v = r->f(r->user, draw);
     (void)n_draws;
     if (!(v > 0) || !isfinite(v)) return NAN;
-    r->log_value[r->n++] = log(v);
-    return v;
+    double x = r->centre + r->widen * (log(v) - r->centre);
+    r->log_value[r->n++] = x;
+    return exp(x);
 }
 
-// lower, upper and p of a ratio whose value is `effect`.
-static int resample(struct jb_effect *out, double effect, double (*f)(void *, const uint32_t *), void *user, size_t n_a, size_t n_b, const struct jb_resampling *r)
+// lower, upper and p of a ratio whose value is `effect`. widen: see remember.
+static int resample(struct jb_effect *out, double effect, double widen, double (*f)(void *, const uint32_t *), void *user, size_t n_a, size_t n_b, const struct jb_resampling *r)
 {
     struct jb_interval ci;
     struct jb_rng rng;
     size_t least = n_b && n_b < n_a ? n_b : n_a;
-    struct remembering m = { f, user, malloc((r->resamples + 1) * sizeof(double)), 0 };
+    struct remembering m = { f, user, malloc((r->resamples + 1) * sizeof(double)), 0, log(effect), widen };
     *out = (struct jb_effect){ effect, NAN, NAN, NAN };
     if (!m.log_value) return JB_E_NOMEM;
+    if (!isfinite(m.centre)) m.centre = 0, m.widen = 1;
     jb_rng_seed_named(&rng, r->seed, "comparison of blocks");
     int rc = n_b ? jb_block_bootstrap_2(remember, &m, n_a, n_b, r->confidence, r->resamples, &rng, &ci) : jb_block_bootstrap(remember, &m, n_a, r->confidence, r->resamples, &rng, &ci);
     if (!rc && isfinite(ci.lower) && isfinite(ci.upper)) *out = (struct jb_effect){ effect, ci.lower, ci.upper, jb_invert_percentile(m.log_value, m.n, log(effect), least) };
@@ -164,11 +166,32 @@ static double percentile_ratio(void *user, const uint32_t *draw)
     return jb_pooled_percentile(p->b, p->paired ? p->times_a : p->times_b, p->percentile) / jb_pooled_percentile(p->a, p->times_a, p->percentile);
 }
 
+// What block i does to the percentile: how many more of its values lie beyond it than their share (the influence of a quantile: Serfling 1980, section 2.5).
+static double *beyond(const struct jb_pooled *p, double percentile)
+{
+    double *x = calloc(p->n_blocks + 1, sizeof *x), at = jb_pooled_percentile(p, NULL, percentile);
+    for (size_t i = 0; x && i < p->n; i++) x[p->block[i]] += p->value[i] > at;
+    for (size_t i = 0; x && i < p->n_blocks; i++) x[i] = (x[i] - (1 - percentile) * p->size[i]) / (double)p->n;
+    return x;
+}
+
+static int widening(double *out, double *a, size_t n_a, double *b, size_t n_b, double confidence)
+{
+    bool there = a && b;
+    if (there) *out = jb_correlated_widening(a, n_a, b, n_b, confidence);
+    free(a);
+    free(b);
+    return there ? 0 : JB_E_NOMEM;
+}
+
 int jb_effect_percentile(struct jb_effect *out, const struct jb_pooled *a, const struct jb_pooled *b, double percentile, bool paired, const struct jb_resampling *r)
 {
     struct pools p = { a, b, calloc(a->n_blocks + 1, sizeof(uint32_t)), calloc(b->n_blocks + 1, sizeof(uint32_t)), percentile, paired };
     double effect = jb_pooled_percentile(b, NULL, percentile) / jb_pooled_percentile(a, NULL, percentile);
-    int rc = p.times_a && p.times_b ? resample(out, effect, percentile_ratio, &p, a->n_blocks, paired ? 0 : b->n_blocks, r) : JB_E_NOMEM;
+    double widen = 1;
+    int rc = p.times_a && p.times_b ? 0 : JB_E_NOMEM;
+    if (!rc && !paired) rc = widening(&widen, beyond(a, percentile), a->n_blocks, beyond(b, percentile), b->n_blocks, r->confidence);
+    if (!rc) rc = resample(out, effect, widen, percentile_ratio, &p, a->n_blocks, paired ? 0 : b->n_blocks, r);
     free(p.times_a);
     free(p.times_b);
     return rc;
@@ -198,17 +221,29 @@ static double sums_ratio(void *user, const uint32_t *draw)
     return quotient(t->b, draw_b, t->of_b) / quotient(t->a, draw, t->of_b == LEAST ? MOST : t->of_b == MOST ? LEAST : EXACT);
 }
 
+// What block i does to the quotient, relative (the influence of a ratio of means: Cochran 1977, section 6.3).
+static double *residuals(const struct jb_sums *s)
+{
+    double *x = calloc(s->n + 1, sizeof *x), q = quotient(s, NULL, EXACT), sum = 0;
+    for (size_t i = 0; i < s->n; i++) sum += s->top[i];
+    for (size_t i = 0; x && i < s->n; i++) x[i] = (s->top[i] - q * s->under[i]) / sum;
+    return x;
+}
+
 int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct jb_sums *b, bool paired, const struct jb_resampling *r)
 {
     struct two_sums t = { a, b, paired, EXACT };
     struct jb_effect least, most;
     double effect = sums_ratio(&t, NULL);
     size_t n_b = paired ? 0 : b->n;
-    if (!a->top_lower || !b->top_lower) return resample(out, effect, sums_ratio, &t, a->n, n_b, r);
+    double widen = 1;
+    int rc = paired ? 0 : widening(&widen, residuals(a), a->n, residuals(b), b->n, r->confidence);
+    if (rc) return rc;
+    if (!a->top_lower || !b->top_lower) return resample(out, effect, widen, sums_ratio, &t, a->n, n_b, r);
     t.of_b = LEAST;
-    int rc = resample(&least, sums_ratio(&t, NULL), sums_ratio, &t, a->n, n_b, r);
+    rc = resample(&least, sums_ratio(&t, NULL), widen, sums_ratio, &t, a->n, n_b, r);
     t.of_b = MOST;
-    if (!rc) rc = resample(&most, sums_ratio(&t, NULL), sums_ratio, &t, a->n, n_b, r);
+    if (!rc) rc = resample(&most, sums_ratio(&t, NULL), widen, sums_ratio, &t, a->n, n_b, r);
     if (rc) return rc;
     *out = (struct jb_effect){ effect, least.lower, most.upper, NAN };
     // The interval excludes 1 only where its near end does: the p-value is that of the end, and 1 where the bounds alone reach over 1.

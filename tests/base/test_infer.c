@@ -106,6 +106,58 @@ static void bootstrap_covers(void **state)
     }
 }
 
+// A first-order autoregression under white noise: what is true of neighbours is not all that is true.
+static void draw_series(struct jb_rng *rng, double *x, size_t n, double r, double share)
+{
+    double z = jb_rng_normal(rng);
+    for (size_t i = 0; i < n; i++) {
+        z = r * z + sqrt(1 - r * r) * jb_rng_normal(rng);
+        x[i] = sqrt(share) * z + sqrt(1 - share) * jb_rng_normal(rng);
+    }
+}
+
+static double student_half(const double *a, const double *b, size_t n)
+{
+    struct jb_interval x = jb_mean_ci95(a, n), y = jb_mean_ci95(b, n);
+    return hypot(x.upper - x.lower, y.upper - y.lower) / 2;
+}
+
+static void correlated_blocks_cover(void **state)
+{
+    (void)state;
+    static const struct { size_t n; double r, share; } kind[] = {{10, 0, 1}, {18, 0.3, 1}, {18, 0.6, 1}, {40, 0.6, 0.5}, {80, 0.6, 0.5}, {80, 0.8, 1}, {200, 0, 1}};
+    for (size_t k = 0; k < sizeof kind / sizeof *kind; k++) {
+        struct jb_rng rng;
+        double a[200], b[200], widest = 0;
+        int covered = 0, naive = 0, repetitions = 1000;
+        jb_rng_seed(&rng, 5 + k);
+        for (int i = 0; i < repetitions; i++) {
+            draw_series(&rng, a, kind[k].n, kind[k].r, kind[k].share);
+            draw_series(&rng, b, kind[k].n, kind[k].r, kind[k].share);
+            double off = fabs(jb_mean(b, kind[k].n) - jb_mean(a, kind[k].n)), half = student_half(a, b, kind[k].n), widen = jb_correlated_widening(a, kind[k].n, b, kind[k].n, 0.95);
+            assert_true(widen >= 1);
+            naive += off <= half;
+            covered += off <= half * widen;
+            widest = fmax(widest, widen);
+        }
+        if (covered < 920) fail_msg("kind %zu: %d of %d covered", k, covered, repetitions);
+        if (kind[k].r > 0.5 && naive > 900) fail_msg("kind %zu: correlation does no harm (%d)", k, naive);
+        if (kind[k].n == 200 && widest > 2) fail_msg("independent blocks were widened %g times", widest);
+    }
+}
+
+static void widening_of_known_series(void **state)
+{
+    (void)state;
+    double flat[8] = {3, 3, 3, 3, 3, 3, 3, 3}, turns[8] = {1, -1, 1, -1, 1, -1, 1, -1}, step[8] = {1, 1, 1, 1, -1, -1, -1, -1};
+    assert_true(jb_correlated_widening(flat, 8, NULL, 0, 0.95) == 1);
+    assert_true(jb_correlated_widening(turns, 8, NULL, 0, 0.95) == 1);
+    assert_true(jb_correlated_widening(step, 5, NULL, 0, 0.95) == 1); // too short to tell
+    // r = 5 / 8, corrected (8 r + 1) / 4 = 1.5, at most 0.7: 8 * 0.3 / 1.7 blocks, at least 4
+    near(jb_correlated_widening(step, 8, NULL, 0, 0.95), sqrt(17 / 3.0 * (1 - 1 / 8.0) / (1 - 1 / 4.0)) * jb_student_t(0.95, 3) / jb_student_t(0.95, 7), 1e-9);
+    near(jb_correlated_widening(step, 8, step, 8, 0.95), jb_correlated_widening(step, 8, NULL, 0, 0.95), 1e-9);
+}
+
 static void bootstrap_refuses(void **state)
 {
     (void)state;
@@ -173,7 +225,7 @@ static void change_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(normal_and_binomial), cmocka_unit_test(paired_answers), cmocka_unit_test(holm), cmocka_unit_test(bootstrap_covers), cmocka_unit_test(bootstrap_refuses),
+        cmocka_unit_test(normal_and_binomial), cmocka_unit_test(paired_answers), cmocka_unit_test(holm), cmocka_unit_test(bootstrap_covers), cmocka_unit_test(correlated_blocks_cover), cmocka_unit_test(widening_of_known_series), cmocka_unit_test(bootstrap_refuses),
         cmocka_unit_test(paired_ratio), cmocka_unit_test(bets_hold_under_peeking), cmocka_unit_test(change_points),
     };
     return cmocka_run_group_tests_name("infer", tests, NULL, NULL);

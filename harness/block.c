@@ -111,10 +111,16 @@ static int lead_in(const struct jb_host *h, const struct jb_host_lane *lane, str
 
 struct meters { struct jb_window window; struct rusage usage; uint64_t cpu_ns; struct jb_machine machine; };
 
-void jb_host_machine(const struct jb_host *h, struct jb_machine *out)
+static void machine_now(const struct jb_host *h, struct jb_machine *out)
 {
     jb_machine_read(h->machine, out);
     if (h->o.cputime) h->o.cputime(h->o.cputime_self, &out->cpu);
+}
+
+bool jb_host_machine_span(const struct jb_host *h, struct jb_machine_span *out)
+{
+    if (h->any_block) jb_machine_between(&h->first, &h->last, out);
+    return h->any_block;
 }
 
 static uint64_t process_cpu_ns(void)
@@ -126,7 +132,7 @@ static uint64_t process_cpu_ns(void)
 // The energy window begins. Returns whether the meter may have waited for an edge.
 static bool window_begin(const struct jb_host *h, struct meters *m)
 {
-    jb_host_machine(h, &m->machine); // outside the window: it costs as much as some queries
+    machine_now(h, &m->machine); // outside the window: it costs as much as some queries
     if (!h->o.meter) return false;
     (void)jb_meter_begin(h->o.meter, &m->window); // a window that could not begin says why when it ends
     return strcmp(jb_meter_source(h->o.meter), "none") != 0;
@@ -140,7 +146,7 @@ static void meters_begin(const struct jb_host *h, struct meters *m, struct jb_bl
 }
 
 // The meter may wait for the reading behind the end: what belongs to the queries is taken before, and the latencies are done by then.
-static void meters_end(const struct jb_host *h, const struct meters *m, struct jb_block *b)
+static void meters_end(struct jb_host *h, const struct meters *m, struct jb_block *b)
 {
     struct rusage usage;
     struct jb_machine machine;
@@ -149,9 +155,12 @@ static void meters_end(const struct jb_host *h, const struct meters *m, struct j
     getrusage(RUSAGE_SELF, &usage);
     if (!h->o.meter) b->energy = jb_joules_none("none", "no energy source was opened");
     else b->energy = jb_meter_end(h->o.meter, &m->window);
-    jb_host_machine(h, &machine);
+    machine_now(h, &machine);
     jb_machine_between(&m->machine, &machine, &b->machine);
     b->others = b->machine.cpu;
+    if (!h->any_block) h->first = m->machine;
+    h->last = machine;
+    h->any_block = true;
     b->voluntary_switches = (uint64_t)(usage.ru_nvcsw - m->usage.ru_nvcsw);
     b->involuntary_switches = (uint64_t)(usage.ru_nivcsw - m->usage.ru_nivcsw);
     b->major_faults = (uint64_t)(usage.ru_majflt - m->usage.ru_majflt);

@@ -67,6 +67,10 @@ static int build_head(struct jb_build *b)
     b->extend = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(settings, "extend"));
     b->energy_half_width = jb_line_num(settings, "energy_half_width");
     b->max_other_cpu = jb_line_num(settings, "max_other_cpu");
+    b->repetitions = (uint32_t)jb_line_u64(settings, "repetitions");
+    b->stop_latency = jb_line_num(settings, "stop_latency");
+    b->stop_joules = jb_line_num(settings, "stop_joules");
+    jb_build_limits(b, settings);
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(settings, "percentiles");
     for (const cJSON *i = cJSON_IsArray(list) ? list->child : NULL; i && b->n_percentiles < JB_PLAN_MAX_PERCENTILES; i = i->next)
         if (cJSON_IsNumber(i) && i->valuedouble > 0 && i->valuedouble < 1) b->percentiles[b->n_percentiles++] = i->valuedouble;
@@ -148,6 +152,7 @@ static int build_all(struct jb_build *b, struct jb_err *err)
     if (!rc) rc = build_cells(b, err);
     if (!rc) rc = build_oracles(b);
     if (!rc) rc = jb_build_hull(b, err);
+    if (!rc) rc = jb_build_validity(b);
     if (!rc) rc = jb_build_sentences(b, err);
     return rc == JB_E_NOMEM ? jb_fail(err, rc, "result") : rc;
 }

@@ -4,6 +4,7 @@
 
 #include "harness/rawfile.h"
 #include "harness/record.h"
+#include "harness/validity.h"
 
 // What bootstraps need of a cell; same index as the result's cells.
 struct jb_built {
@@ -12,10 +13,14 @@ struct jb_built {
     uint32_t *index;                     // (n) sample indices: cells are paired only when these agree
     uint8_t *outcome;                    // (n) exit * 2 + correct
     double macs[JB_MAX_STAGES];          // by exit, all precisions
-    uint32_t n_blocks;
+    uint8_t *use;                        // (rec->n_blocks) whether a block takes part in figures; NULL: none was measured
+    uint32_t left_out;                   // those that do not
+    uint32_t n_blocks;                   // those that do
     uint32_t *repetition;                // (n_blocks)
     double *block_sum, *block_n;         // latency and queries of each block
 };
+
+static inline bool jb_built_uses(const struct jb_built *x, uint32_t block) { return !x->use || x->use[block]; }
 
 struct jb_build {
     struct jb_result *r;
@@ -27,14 +32,23 @@ struct jb_build {
     double clock_cost_ns, clock_resolution_ns;
     bool measured;                       // the run had a performance pass
     bool extend;                         // blocks could be made longer for joules
+    struct jb_validity_limits limits;
+    bool judged;                         // the journal knows rules of validity
+    double reference_ns;                 // of the run: median of the reference kernel over all blocks; NAN
+    double stop_latency, stop_joules;    // NAN: cells did not end early
+    uint32_t repetitions;                // planned
     double energy_half_width, max_other_cpu; // as the plan had them; NAN: a journal of a version before them
 };
 
 // build_cell.c: one cell's row. `index` into r->cells and built.
 int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err);
 void jb_built_free(struct jb_built *x);
+// build_validity.c: the rules of the plan; which blocks of a cell take part; the run's checks, once all cells are built.
+void jb_build_limits(struct jb_build *b, const cJSON *settings);
+int jb_build_blocks(struct jb_build *b, size_t index);
+int jb_build_validity(struct jb_build *b);
 // build_energy.c: joules of its windows, CPU time of others.
-int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct jb_rec_cell *rec);
+int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct jb_built *x);
 // build_power.c: the meter of the run.
 int jb_build_power(struct jb_build *b);
 // build_latency.c: everything that comes from blocks.

@@ -11,6 +11,7 @@ void jb_built_free(struct jb_built *x)
 {
     free(x->index);
     free(x->outcome);
+    free(x->use);
     free(x->repetition);
     free(x->block_sum);
     free(x->block_n);

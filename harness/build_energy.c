@@ -28,12 +28,14 @@ static void add_net(struct sums *s, const struct jb_block_fact *b)
     }
 }
 
-static void sum_windows(const struct jb_rec_cell *rec, struct sums *s)
+static void sum_windows(const struct jb_built *x, struct sums *s)
 {
-    *s = (struct sums){ .windows = rec->n_blocks };
+    const struct jb_rec_cell *rec = x->rec;
+    *s = (struct sums){ .windows = rec->n_blocks - x->left_out };
     for (uint32_t i = 0; i < rec->n_blocks; i++) {
         const struct jb_block_fact *b = &rec->blocks[i];
         const double gross[3] = { b->uj, b->lower_uj, b->upper_uj };
+        if (!jb_built_uses(x, i)) continue;
         if (b->energy_cls == JB_ENERGY_NONE) {
             s->failed++;
             continue;
@@ -79,8 +81,8 @@ static int remark(struct jb_result *r, struct jb_result_cell *c, const struct jb
     }
     if (c->others.contaminated) {
         and_also(&t);
-        jb_str_addf(&t, "contaminated: in %llu of %llu windows others had more than %.3g %% of the machine", (unsigned long long)c->others.contaminated,
-                    (unsigned long long)s->windows, c->others.limit * 100);
+        jb_str_addf(&t, "contaminated: in %llu of %u windows others had more than %.3g %% of the machine%s", (unsigned long long)c->others.contaminated,
+                    rec->n_blocks, c->others.limit * 100, c->blocks.left_out ? "; left out" : "");
     }
     if (!(c->accuracy.value > 0)) {
         and_also(&t);
@@ -161,7 +163,7 @@ static void others(const struct jb_build *b, struct jb_result_cell *c, const str
     c->others.repeated = rec->repeated;
     for (uint32_t i = 0; i < rec->n_blocks; i++) {
         const struct jb_block_fact *f = &rec->blocks[i];
-        c->others.contaminated += f->contaminated;
+        c->others.contaminated += f->invalid >> JB_CHECK_OTHERS & 1;
         if (isnan(f->others)) continue;
         sum += f->others;
         n++;
@@ -170,8 +172,9 @@ static void others(const struct jb_build *b, struct jb_result_cell *c, const str
     if (n > 0) c->others.share = sum / n;
 }
 
-int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct jb_rec_cell *rec)
+int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct jb_built *x)
 {
+    const struct jb_rec_cell *rec = x->rec;
     struct jb_result_energy *e = &c->energy;
     struct sums s;
     struct jb_joules energy, unused;
@@ -179,7 +182,7 @@ int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct j
     e->half_width_target = b->energy_half_width;
     if (!rec->n_blocks || !rec->energy_text) return 0;
     others(b, c, rec);
-    sum_windows(rec, &s);
+    sum_windows(x, &s);
     e->windows = s.windows;
     e->windows_failed = s.failed;
     e->drift_windows = s.drift;

@@ -48,7 +48,8 @@ static int gather(struct jb_build *b, struct jb_built *x, struct gathered *g, st
     x->block_sum = calloc(n + 1, sizeof *x->block_sum);
     x->block_n = calloc(n + 1, sizeof *x->block_n);
     int rc = x->repetition && x->block_sum && x->block_n ? 0 : JB_E_NOMEM;
-    for (size_t i = 0; i < n && !rc; i++) rc = add_block(b, x, &x->rec->blocks[i], g, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (jb_built_uses(x, (uint32_t)i)) rc = add_block(b, x, &x->rec->blocks[i], g, err);
     return rc;
 }
 
@@ -180,10 +181,12 @@ static void by_exit(struct jb_result_cell *c, const struct gathered *g)
         if (g->exit_n[k]) c->exits[k].latency_mean_ns = g->exit_sum[k] / (double)g->exit_n[k];
 }
 
-static void throughput(struct jb_result_cell *c, const struct jb_rec_cell *rec)
+static void throughput(struct jb_result_cell *c, const struct jb_built *x)
 {
+    const struct jb_rec_cell *rec = x->rec;
     double rows = 0, ns = 0;
     for (uint32_t i = 0; i < rec->n_blocks; i++) {
+        if (!jb_built_uses(x, i)) continue;
         rows += (double)rec->blocks[i].n_rows;
         ns += (double)rec->blocks[i].wall_ns;
     }
@@ -208,7 +211,7 @@ int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err)
         c->n_blocks = x->n_blocks;
         mean_interval(b, c, x);
         by_exit(c, &g);
-        throughput(c, x->rec);
+        throughput(c, x);
         rc = judge(b, c, g.latency, g.n, missing);
     }
     free(g.latency);

@@ -89,13 +89,23 @@ static bool put_notes(cJSON *o, const struct jb_ctx *c)
     return true;
 }
 
+static bool put_validity(cJSON *settings, const struct jb_validity_limits *l)
+{
+    cJSON *o = jb_json_put_object(settings, "validity");
+    return o && jb_json_put_f64(o, "max_other_cpu", l->max_other_cpu) && jb_json_put_f64(o, "max_steal", l->max_steal) && jb_json_put_f64(o, "max_freq_change", l->max_freq_change) &&
+           jb_json_put_f64(o, "max_clock_jump_ms", l->max_clock_jump_ms) && jb_json_put_f64(o, "max_involuntary_per_s", l->max_involuntary_per_s) && jb_json_put_bool(o, "swap", l->swap) &&
+           jb_json_put_bool(o, "throttling", l->throttling) && jb_json_put_f64(o, "max_reference_drift", l->max_reference_drift) && jb_json_put_f64(o, "max_invalid_share", l->max_invalid_share);
+}
+
 static bool put_settings(cJSON *o, const struct jb_ctx *c)
 {
     const struct jb_settings *s = &c->s;
     cJSON *list = jb_json_put_array(o, "percentiles");
     bool ok = list && jb_json_put_u64(o, "seed", s->seed) && jb_json_put_u64(o, "repetitions", s->repetitions) && jb_json_put_f64(o, "block_ms", s->block_ms) &&
               jb_json_put_f64(o, "idle_ms", s->idle_ms) && jb_json_put_f64(o, "lead_in_ms", s->lead_in_ms) && jb_json_put_f64(o, "max_seconds", s->max_seconds) &&
-              jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_bool(o, "extend", s->extend) && jb_json_put_f64(o, "max_other_cpu", s->max_other_cpu) &&
+              jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_bool(o, "extend", s->extend) && jb_json_put_f64(o, "max_other_cpu", s->validity.max_other_cpu) &&
+              put_validity(o, &s->validity) && jb_json_put_str(o, "normalise", s->normalise ? "reference" : "none") && (isnan(s->stop_latency) || jb_json_put_f64(o, "stop_latency", s->stop_latency)) &&
+              (isnan(s->stop_joules) || jb_json_put_f64(o, "stop_joules", s->stop_joules)) &&
               jb_json_put_u64(o, "accuracy_samples", s->accuracy_samples) && jb_json_put_str(o, "split", jb_split_name(c->split)) &&
               jb_json_put_bool(o, "measured", c->measured);
     for (size_t i = 0; ok && i < s->n_percentiles; i++) {

@@ -34,8 +34,8 @@ void jb_host_drop_models(struct jb_host *h);
 // The samples that a request with n_samples runs on, in the order in which blocks walk through them: owned (free), *n of them.
 int jb_sample_order(const struct jb_workload_info *info, enum jb_split split, uint32_t n_samples, uint64_t seed, uint32_t **out, uint32_t *n);
 
-// What the machine does now; around a block it is taken by itself.
-void jb_host_machine(const struct jb_host *h, struct jb_machine *out);
+// What the machine did from before the first block to behind the last, with all that lay between. False: there was no block.
+bool jb_host_machine_span(const struct jb_host *h, struct jb_machine_span *out);
 
 // How a block went, and what the machine did meanwhile.
 struct jb_block {

@@ -46,6 +46,7 @@ struct jb_host_lane {
 struct jb_host {
     struct jb_host_opts o;
     struct jb_machine_files *machine;
+    struct jb_machine first, last; bool any_block; // around all blocks
     struct jb_reference *reference;
     struct jb_host_work *works;
     struct jb_host_net *nets;

@@ -60,7 +60,7 @@ static int keep_block(struct jb_ctx *c, struct runner *r, uint32_t repetition, c
 }
 
 // Idle before and after. The window behind a block is the one before the next: between them the block is only written down.
-static void around(struct group *g, const struct jb_block *b, struct jb_around *a)
+static void around(struct group *g, const struct runner *r, const struct jb_block *b, struct jb_around *a)
 {
     struct jb_joules idle;
     const struct jb_ctx *c = g->c;
@@ -68,8 +68,11 @@ static void around(struct group *g, const struct jb_block *b, struct jb_around *
     g->idle_there = true;
     jb_joules_idle(&a->idle_before, &a->idle_after, &idle, &a->drift);
     a->net = jb_joules_net(&b->energy, &idle);
-    // Only what is certain condemns a block. Without joules nothing is gained by measuring again: the share is recorded all the same.
-    a->contaminated = jb_energy_counts(b->energy.cls) && b->others.known && b->others.share_least > c->s.max_other_cpu;
+    // Only what is certain condemns a block.
+    struct jb_conditions k;
+    jb_conditions_of(&b->machine, b->involuntary_switches, b->wall_ns, r->request.streams, &k);
+    a->invalid = jb_conditions_judge(&k, &c->s.validity, NULL);
+    a->contaminated = a->invalid != 0;
 }
 
 static int run_attempt(struct group *g, struct runner *r, uint32_t repetition, uint32_t attempt, struct jb_err *err)
@@ -88,7 +91,7 @@ static int run_attempt(struct group *g, struct runner *r, uint32_t repetition, u
         return rc;
     }
     if (rc) return verdict(c, r, JB_CELL_FAILED, why.detail, err);
-    around(g, &b, &a);
+    around(g, r, &b, &a);
     rc = keep_block(c, r, repetition, &b, &a, err);
     if (!rc && !jb_expected_equal(&r->expected, &b.raw, reason, sizeof reason)) rc = verdict(c, r, JB_CELL_INVALID, reason, err);
     jb_block_free(&b);
@@ -423,6 +426,13 @@ static int drop_damaged(struct jb_ctx *c, struct jb_rec_cell *r, struct jb_err *
     return 0;
 }
 
+// What the machine did over the pass: shares of CPU time that blocks are too short for.
+static int tell_machine(struct jb_ctx *c, struct jb_err *err)
+{
+    struct jb_machine_span span;
+    return jb_host_machine_span(c->host, &span) ? jb_record_write(&c->record, c->store, jb_line_machine(&span), err) : 0;
+}
+
 int jb_measure_pass(struct jb_ctx *c, struct jb_err *err)
 {
     int rc = 0;
@@ -444,5 +454,6 @@ int jb_measure_pass(struct jb_ctx *c, struct jb_err *err)
         first += g.n;
     }
     free(all);
-    return rc;
+    int told = rc && rc != JB_E_INTERRUPTED ? 0 : tell_machine(c, rc ? NULL : err);
+    return rc ? rc : told;
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "early_exit/policy.h"
 #include "harness/plan.h"
+#include "harness/validity.h"
 
 #define JB_PLAN_MAX_BYTES (4u << 20)
 #define JB_PLAN_MAX_LIST 4096          // values in one list
@@ -46,7 +47,9 @@ struct jb_settings {
     double block_ms, idle_ms, lead_in_ms, max_seconds, sessions_memory_mb;
     double energy_half_width;                         // relative half-width of a cell's gross joules that blocks are made longer for
     bool extend;                                      // whether they are (a single run's length is the user's)
-    double max_other_cpu;                             // share of the machine that others may have for certain, before a block counts as contaminated
+    struct jb_validity_limits validity;               // of blocks; max_other_cpu may also stand beside it, as in plans of older versions
+    bool normalise;                                   // comparisons normalise by the reference kernel
+    double stop_latency, stop_joules;                 // a cell ends early once its intervals are so narrow, relative half-width; NAN: never
     double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
 };
 void jb_settings_default(struct jb_settings *s);

@@ -298,6 +298,56 @@ static int u32_of(const struct jb_plan *p, const char *key, int64_t min, int64_t
     return rc;
 }
 
+// An object of the plan, or NULL.
+static int section(const struct jb_plan *p, const char *key, const char *const *keys, const cJSON **out, struct jb_err *err)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(p->doc.root, key);
+    *out = v;
+    if (!v) return 0;
+    return cJSON_IsObject(v) ? jb_json_only_keys(&p->doc, v, key, keys, err) : bad(p, p->doc.root, key, "must be an object", err);
+}
+
+static int read_validity(const struct jb_plan *p, struct jb_validity_limits *l, struct jb_err *err)
+{
+    static const char *const keys[] = { "max_other_cpu", "max_steal", "max_freq_change", "max_clock_jump_ms", "max_involuntary_per_s", "swap", "throttling", "max_reference_drift", "max_invalid_share", NULL };
+    const cJSON *o;
+    int rc = section(p, "validity", keys, &o, err);
+    if (rc || !o) return rc;
+    if (cJSON_GetObjectItemCaseSensitive(o, "max_other_cpu") && cJSON_GetObjectItemCaseSensitive(p->doc.root, "max_other_cpu"))
+        return bad(p, o, "max_other_cpu", "stands in \"validity\" and beside it: one of them", err);
+    rc = jb_json_get_f64(&p->doc, o, "max_other_cpu", false, 0, 1, &l->max_other_cpu, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_steal", false, 0, 1, &l->max_steal, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_freq_change", false, 0, 100, &l->max_freq_change, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_clock_jump_ms", false, 0, 1e12, &l->max_clock_jump_ms, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_involuntary_per_s", false, 0, 1e9, &l->max_involuntary_per_s, err);
+    if (!rc) rc = jb_json_get_bool(&p->doc, o, "swap", false, &l->swap, err);
+    if (!rc) rc = jb_json_get_bool(&p->doc, o, "throttling", false, &l->throttling, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_reference_drift", false, 0, 1e6, &l->max_reference_drift, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_invalid_share", false, 0, 1, &l->max_invalid_share, err);
+    return rc;
+}
+
+static int read_normalise(const struct jb_plan *p, bool *out, struct jb_err *err)
+{
+    const char *text = "none";
+    int rc = jb_json_get_str(&p->doc, p->doc.root, "normalise", false, &text, err);
+    if (rc) return rc;
+    if (strcmp(text, "none") && strcmp(text, "reference")) return bad(p, p->doc.root, "normalise", "must be \"none\" or \"reference\"", err);
+    *out = !strcmp(text, "reference");
+    return 0;
+}
+
+static int read_stop_when(const struct jb_plan *p, struct jb_settings *s, struct jb_err *err)
+{
+    static const char *const keys[] = { "latency", "joules", NULL };
+    const cJSON *o;
+    int rc = section(p, "stop_when", keys, &o, err);
+    if (rc || !o) return rc;
+    if (!o->child) return bad(p, p->doc.root, "stop_when", "must hold \"latency\", \"joules\" or both: relative half-widths", err);
+    rc = jb_json_get_f64(&p->doc, o, "latency", false, 0.0001, 1, &s->stop_latency, err);
+    return rc ? rc : jb_json_get_f64(&p->doc, o, "joules", false, 0.0001, 1, &s->stop_joules, err);
+}
+
 static int read_settings(struct jb_plan *p, struct jb_err *err)
 {
     struct jb_settings *s = &p->settings;
@@ -314,7 +364,10 @@ static int read_settings(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "lead_in_ms", false, 0, 600000, &s->lead_in_ms, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_seconds", false, 0.01, 1e7, &s->max_seconds, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "energy_half_width", false, 0.0001, 1, &s->energy_half_width, err);
-    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_other_cpu", false, 0, 1, &s->max_other_cpu, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_other_cpu", false, 0, 1, &s->validity.max_other_cpu, err);
+    if (!rc) rc = read_validity(p, &s->validity, err);
+    if (!rc) rc = read_normalise(p, &s->normalise, err);
+    if (!rc) rc = read_stop_when(p, s, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "sessions_memory_mb", false, 1, 1e6, &s->sessions_memory_mb, err);
     if (rc || !cJSON_GetObjectItemCaseSensitive(o, "percentiles")) return rc;
     struct jb_numbers list = { 0 };
@@ -363,7 +416,7 @@ int jb_plan_fill(struct jb_plan *p, struct jb_err *err)
 {
     static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "power_limit_w", "scenarios",
                                         "offline_batch", "percentiles", "repetitions", "block_ms", "idle_ms", "lead_in_ms", "max_seconds", "accuracy_samples",
-                                        "calibration", "sessions_memory_mb", "energy_half_width", "max_other_cpu", NULL };
+                                        "calibration", "sessions_memory_mb", "energy_half_width", "max_other_cpu", "validity", "normalise", "stop_when", NULL };
     const cJSON *o = p->doc.root;
     if (!cJSON_IsObject(o)) return jb_fail(err, JB_E_INVALID, "%s: a plan is a JSON object", p->doc.name);
     const char *schema = NULL, *note = NULL;

@@ -72,20 +72,15 @@ __attribute__((noinline)) uint64_t jb_reference_work(struct jb_reference *r)
     return s;
 }
 
-static uint64_t middle(const uint64_t t[RUNS])
-{
-    uint64_t low = t[0] < t[1] ? t[0] : t[1], high = t[0] < t[1] ? t[1] : t[0];
-    return t[2] < low ? low : t[2] > high ? high : t[2];
-}
-
 int jb_reference_run(struct jb_reference *r, const struct jb_clock *clock, uint64_t *ns)
 {
-    uint64_t t[RUNS];
+    uint64_t least = UINT64_MAX;
     for (int i = 0; i < RUNS; i++) {
         uint64_t start = clock->now_ns(clock->self);
         if (jb_reference_work(r) != JB_REFERENCE_RESULT) return JB_E_MISMATCH;
-        t[i] = clock->now_ns(clock->self) - start;
+        uint64_t took = clock->now_ns(clock->self) - start;
+        if (took < least) least = took;
     }
-    *ns = middle(t) ? middle(t) : 1;
+    *ns = least ? least : 1;
     return 0;
 }

@@ -43,9 +43,11 @@ void jb_cell_request(const struct jb_ctx *c, const struct jb_cell *cell, struct 
     }
     r->n_thresholds = cell->n_thresholds;
     memcpy(r->threshold, cell->threshold, sizeof r->threshold);
+    uint32_t spare = (uint32_t)jb_validity_may_fail(c->s.repetitions, &c->s.validity); // blocks that may turn out invalid: the others have queries enough
+    if (spare >= c->s.repetitions) spare = c->s.repetitions - 1;
     // Slow queries: the block goes on until its share of the queries that the percentiles need is done. Offline is about throughput and goes by time alone.
     r->max_ns = r->block_ns * 8 > r->block_ns + 100000000u ? r->block_ns * 8 : r->block_ns + 100000000u;
-    if (cell->scenario == JB_SCENARIO_SINGLE) r->min_queries = needed_queries(c) / (c->s.repetitions * cell->streams) + 1;
+    if (cell->scenario == JB_SCENARIO_SINGLE) r->min_queries = needed_queries(c) / ((c->s.repetitions - spare) * cell->streams) + 1;
 }
 
 static const char *role_of(const struct jb_ctx *c, const struct jb_cell *cell)

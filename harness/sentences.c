@@ -350,11 +350,40 @@ static int harness_words(struct list *l)
     return 0;
 }
 
+static void add_check(struct jb_str *s, const struct jb_result_check *k)
+{
+    if (strcmp(k->verdict, "fail")) return;
+    jb_str_addf(s, "%s %s (", s->len > 9 ? ";" : "", k->name);
+    if (isfinite(k->observed)) jb_str_addf(s, "%.3g", k->observed);
+    else jb_str_add(s, "in too many blocks");
+    if (isfinite(k->limit)) jb_str_addf(s, ", limit %.3g", k->limit);
+    jb_str_addf(s, "): %s", k->what_to_do ? k->what_to_do : "");
+}
+
+// VALID, or which check failed and what to do. What could not be known is said: it is no pass.
+static int validity_words(struct list *l)
+{
+    const struct jb_result_validity *v = &l->b->r->validity;
+    struct jb_str s = { 0 };
+    size_t passed = 0;
+    if (!v->verdict) return 0;
+    jb_str_addf(&s, "%s:", v->verdict);
+    for (size_t i = 0; i < v->n_checks; i++) passed += !strcmp(v->checks[i].verdict, "pass");
+    for (size_t i = 0; i < v->n_checks; i++) add_check(&s, &v->checks[i]);
+    if (!strcmp(v->verdict, "VALID")) jb_str_addf(&s, " %zu checks of the machine passed", passed);
+    for (size_t i = 0, n = 0; i < v->n_checks; i++)
+        if (!strcmp(v->checks[i].verdict, "unknown")) jb_str_addf(&s, "%s%s", n++ ? ", " : "; not known here: ", v->checks[i].name);
+    jb_str_add(&s, ".");
+    int rc = say(l, "validity", &s);
+    jb_str_free(&s);
+    return rc;
+}
+
 int jb_build_sentences(struct jb_build *b, struct jb_err *err)
 {
     struct list l = { .b = b };
     const struct jb_result *r = b->r;
-    int rc = 0;
+    int rc = validity_words(&l);
     for (size_t i = 0; i < r->n_cells && !rc; i++) // where there are joules, they are what is asked for first
         if (first_of_group(r, i)) rc = joules_answer(&l, &r->cells[i]);
     for (size_t i = 0; i < r->n_cells && !rc; i++)

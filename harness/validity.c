@@ -29,7 +29,7 @@ int jb_check_find(const char *name)
 
 void jb_validity_default(struct jb_validity_limits *l)
 {
-    *l = (struct jb_validity_limits){ .max_other_cpu = 0.1, .max_steal = 0.05, .max_freq_change = 0.2, .max_clock_jump_ms = 10, .max_involuntary_per_s = 250, .max_reference_drift = 0.25,
+    *l = (struct jb_validity_limits){ .max_other_cpu = 0.1, .max_steal = 0.05, .max_freq_change = 0.2, .max_clock_jump_ms = 10, .max_involuntary_per_s = 250, .max_reference_drift = 0.5,
                                       .max_invalid_share = 0.2 };
 }
 

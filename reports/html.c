@@ -70,7 +70,7 @@ struct talk { struct jb_str *b; int pass; size_t n; }; // pass 0: answers, 1: th
 static void say(void *user, const char *kind, const char *text)
 {
     struct talk *t = user;
-    int pass = strcmp(kind, "answer") == 0 ? 0 : strcmp(kind, "warning") == 0 ? 2 : 1;
+    int pass = strcmp(kind, "answer") == 0 || strcmp(kind, "validity") == 0 ? 0 : strcmp(kind, "warning") == 0 ? 2 : 1;
     if (pass != t->pass)
         return;
     if (t->n++ == 0)

@@ -133,6 +133,7 @@ void jb_result_cell_init(struct jb_result_cell *c)
         .gross_upper_uj = NAN, .net_uj = NAN, .net_lower_uj = NAN, .net_upper_uj = NAN, .per_correct_uj = NAN, .per_correct_lower_uj = NAN,
         .per_correct_upper_uj = NAN, .power_w = NAN, .idle_w = NAN, .idle_lower_w = NAN, .idle_upper_w = NAN, .edp_uj_ms = NAN, .half_width = NAN, .half_width_target = NAN};
     c->others = (struct jb_result_others){.share = NAN, .share_most_least = NAN, .limit = NAN};
+    c->blocks = (struct jb_result_blocks){.confidence = NAN, .reference_ns = NAN};
     c->regret_macs = c->overthinking_wasteful = c->overthinking_destructive = NAN;
 }
 

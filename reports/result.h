@@ -49,6 +49,21 @@ struct jb_result_others {
     uint64_t contaminated, repeated; // blocks kept although more than the limit was certain; attempts that were measured again for it
 };
 
+// How a cell's blocks stood up to the plan's rules of validity.
+struct jb_result_blocks {
+    bool known;                      // false: the file says nothing about it
+    uint64_t invalid, left_out;      // blocks that failed a check; of these, those that figures and intervals were made without
+    const char *reasons;             // of the invalid ones: "other_cpu 2, steal 1"; or NULL
+    const char *stopped;             // why the cell ended before the plan's blocks were done; or NULL
+    double confidence;               // of its interval of the mean, above 0.95 where the cell could end early: so that 95 % hold whenever it did. NAN
+    double reference_ns;             // median of the reference kernel beside its blocks; NAN
+    const char *warm_up;             // "steady", or why it was not; NULL: not recorded
+};
+
+// One check of the run: "pass", "fail" or "unknown".
+struct jb_result_check { const char *name, *verdict, *what_to_do; double observed, limit; }; // NAN: not known; not judged
+struct jb_result_validity { const char *verdict; struct jb_result_check *checks; size_t n_checks; }; // "VALID", "INVALID"; NULL: the file says nothing about it
+
 // The meter of the run.
 struct jb_result_power {
     const char *source, *root, *domains, *left_out, *remark, *reason, *cross_check, *ceiling_from; // remark: "RAPL of a guest, vouched for by the user"; reason: class none: why
@@ -90,6 +105,7 @@ struct jb_result_cell {
     struct jb_result_others others;
     double regret_macs;              // mean MACs above the earliest-correct oracle; NAN
     double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
+    struct jb_result_blocks blocks;
     // For plots: latency histogram of the performance pass (edges rise by a constant factor).
     double *hist_edges_ns; uint64_t *hist_counts; size_t n_hist; // n_hist counts, n_hist + 1 edges
     // Optional: why a figure is missing, by its JSON path in the cell ("accuracy_loss", "latency_ns.p99", "memory.peak_rss_bytes", "exits[].accuracy").
@@ -122,6 +138,7 @@ struct jb_result {
     struct jb_result_power power;
     struct jb_result_cell *cells; size_t n_cells;
     struct jb_result_oracle *oracles; size_t n_oracles;
+    struct jb_result_validity validity;
     struct jb_result_hull *hull; size_t n_hull;
     struct jb_result_sentence *sentences; size_t n_sentences;
     bool complete;                                     // false: interrupted; cells not measured are absent

@@ -100,6 +100,7 @@ cJSON *jb_result_to_json(const struct jb_result *r)
     jb_out_kv(&w, root, "seeds", r->seeds, r->n_seeds);
     write_environment(&w, root, r);
     jb_power_to_json(&w, root, &r->power);
+    jb_validity_to_json(&w, root, &r->validity);
     jb_out_kv(&w, root, "libraries", r->libraries, r->n_libraries);
     jb_out_kv(&w, root, "hashes", r->hashes, r->n_hashes);
     cJSON *cells = jb_out_array(&w, root, "cells");
@@ -253,7 +254,7 @@ static int read_provenance(const struct jb_codec_in *in, const cJSON *root)
 static int read_root(const struct jb_codec_in *in, const cJSON *root)
 {
     static const char *const KEYS[] = {"schema", "name", "started", "finished", "complete", "joulebench", "compiler", "sentences", "notes", "seeds",
-        "environment", "power", "libraries", "hashes", "cells", "oracles", "hull", NULL};
+        "environment", "power", "validity", "libraries", "hashes", "cells", "oracles", "hull", NULL};
     struct jb_result *r = in->r;
     const char *schema = NULL;
     if (!cJSON_IsObject(root))
@@ -268,6 +269,7 @@ static int read_root(const struct jb_codec_in *in, const cJSON *root)
     if (!rc) rc = jb_json_get_bool(in->doc, root, "complete", true, &r->complete, in->err);
     if (!rc) rc = read_provenance(in, root);
     if (!rc) rc = jb_power_from_json(in, root, &r->power);
+    if (!rc) rc = jb_validity_from_json(in, root, &r->validity);
     if (!rc) rc = read_sentences(in, root);
     if (!rc) rc = read_cells(in, root);
     if (!rc) rc = read_oracles(in, root);

@@ -109,6 +109,9 @@ static void say_joules(const struct jb_view *v, const struct jb_group *g, jb_sen
 void jb_view_sentences(const struct jb_view *v, jb_sentence_fn say, void *user)
 {
     bool answered = false;
+    for (size_t i = 0; i < v->r->n_sentences; i++) // whether the figures count comes before the figures
+        if (v->r->sentences[i].text && strcmp(jb_text(v->r->sentences[i].kind, ""), "validity") == 0)
+            say(user, "validity", v->r->sentences[i].text);
     for (size_t i = 0; i < v->r->n_sentences; i++)
         answered |= strcmp(jb_text(v->r->sentences[i].kind, ""), "answer") == 0;
     for (size_t i = 0; i < v->n_groups && !answered; i++)
@@ -118,7 +121,7 @@ void jb_view_sentences(const struct jb_view *v, jb_sentence_fn say, void *user)
     if (!answered && !v->n_groups)
         say(user, "answer", "Nothing was measured.");
     for (size_t i = 0; i < v->r->n_sentences; i++)
-        if (v->r->sentences[i].text)
+        if (v->r->sentences[i].text && strcmp(jb_text(v->r->sentences[i].kind, ""), "validity"))
             say(user, jb_text(v->r->sentences[i].kind, ""), v->r->sentences[i].text);
     if (!v->r->complete)
         say(user, "warning", "This run was interrupted: cells that were not measured are absent.");

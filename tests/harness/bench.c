@@ -19,7 +19,7 @@ const char bench_plan[] =
     " \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\"}],\n"
     " \"precisions\": [\"int8\", \"escalate:int4>int8\"],\n"
     " \"policies\": [{\"name\": \"final\"}, {\"name\": \"fixed\", \"k\": [0, 1, 9]}, {\"name\": \"maxprob\", \"threshold\": [0.3], \"target_loss\": [0.01]}],\n"
-    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 3, \"block_ms\": 2, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120}\n";
+    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 3, \"block_ms\": 2, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120,\n" BENCH_ANY_MACHINE "}\n";
 
 const char *bench_path(const struct bench *b, const char *name)
 {

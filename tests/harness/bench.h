@@ -21,6 +21,9 @@ int bench_sweep(struct bench *b, const char *plan, struct jb_result **out, struc
 const struct jb_result_cell *bench_cell(const struct jb_result *r, const char *label); // asserts that it is there
 size_t bench_count(const char *text, const char *what);
 
+// Of a plan whose test must not depend on what else the machine does.
+#define BENCH_ANY_MACHINE "\"validity\": {\"max_other_cpu\": 1, \"max_steal\": 1, \"max_involuntary_per_s\": 1e9, \"max_reference_drift\": 1e6, \"throttling\": true, \"swap\": true, \"max_freq_change\": 100}"
+
 extern const char bench_plan[];          // small: 7 cells, 3 blocks each
 
 #endif

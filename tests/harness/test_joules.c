@@ -142,7 +142,8 @@ static void watch(void *user, const struct jb_progress *x)
 #define PLAN(more) \
     "{\"schema\": \"joulebench.plan/1\", \"name\": \"j\", \"seed\": 5, \"workloads\": [{\"name\": \"synthetic\", \"params\": {\"n\": 40}}],\n" \
     " \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\"}], \"precisions\": [\"int8\"], \"policies\": [{\"name\": \"final\"}],\n" \
-    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 5, \"block_ms\": 30, \"idle_ms\": 20, \"lead_in_ms\": 0.2" more "}"
+    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 5, \"block_ms\": 30, \"idle_ms\": 20, \"lead_in_ms\": 0.2,\n" \
+    " \"validity\": {\"max_involuntary_per_s\": 1e9, \"max_steal\": 1}" more "}" // what of this machine is real must not condemn a block of the made-up one
 
 static struct jb_result *sweep(struct plant *p, const char *plan)
 {
@@ -225,11 +226,12 @@ static void without_a_meter_nothing_sleeps(void **state)
     assert_string_equal(c->energy.reason, "no energy source was chosen");
     assert_int_equal(r->power.cls, JB_ENERGY_NONE);
     assert_int_equal(r->power.idle_ns, 0);
-    // Others are at work: that is recorded, and nothing is measured again for joules that there are not.
+    // Others are at work: latencies suffer as joules do.
     assert_true(c->others.share > 0.4 && c->others.share_most_least > 0.4);
-    assert_int_equal(c->others.contaminated, 0);
-    assert_int_equal(c->others.repeated, 0);
-    assert_int_equal(count(&p, "\"kind\":\"block\""), 5);
+    assert_int_equal(c->others.contaminated, 5);
+    assert_int_equal(c->others.repeated, 15);
+    assert_int_equal(c->status, JB_CELL_INVALID);
+    assert_int_equal(count(&p, "\"kind\":\"block\""), 20);
     jb_result_close(r);
     plant_close(&p);
 }
@@ -361,6 +363,13 @@ static void after_three_repeats_it_is_kept_and_marked(void **state)
     const struct jb_result_cell *c = &r->cells[0];
     assert_int_equal(c->others.contaminated, 5);
     assert_int_equal(c->others.repeated, 15);
+    assert_int_equal(c->status, JB_CELL_INVALID);
+    assert_non_null(strstr(c->reason, "5 of 5 blocks are invalid (other_cpu 5; at most 20 % may be): end other programs"));
+    assert_true(c->blocks.known && c->blocks.invalid == 5 && c->blocks.left_out == 0 && c->n_blocks == 5);
+    assert_string_equal(r->validity.verdict, "INVALID");
+    assert_string_equal(r->validity.checks[0].name, "other_cpu");
+    assert_string_equal(r->validity.checks[0].verdict, "fail");
+    assert_true(r->n_sentences && !strcmp(r->sentences[0].kind, "validity") && !strncmp(r->sentences[0].text, "INVALID: other_cpu (", 20));
     assert_int_equal(c->energy.cls, JB_ENERGY_REPLAYED);
     assert_non_null(strstr(c->energy.remark, "contaminated: in 5 of 5 windows others had more than 10 % of the machine"));
     assert_int_equal(count(&p, "\"kind\":\"block\""), 20);
@@ -499,7 +508,7 @@ static void guest_rapl_is_modelled(void **state)
     assert_int_equal(jb_result_open(&b.r), 0);
     struct jb_record record = { .complete = true };
     b.rec = &record;
-    assert_int_equal(jb_build_energy(&b, &c, &rec), 0);
+    assert_int_equal(jb_build_energy(&b, &c, &(struct jb_built){ .rec = &rec }), 0);
     assert_int_equal(c.energy.cls, JB_ENERGY_NONE);
     assert_true(isnan(c.energy.gross_uj) && isnan(c.energy.per_correct_uj));
     assert_non_null(strstr(c.energy.reason, "--trust-guest-rapl"));
@@ -512,12 +521,12 @@ static void guest_rapl_is_modelled(void **state)
     c.accuracy.value = 0.9;
     blocks[0].energy_cls = blocks[1].energy_cls = text.cls = JB_ENERGY_MEASURED;
     snprintf(text.reason, sizeof text.reason, "RAPL of a guest, vouched for by the user");
-    assert_int_equal(jb_build_energy(&b, &c, &rec), 0);
+    assert_int_equal(jb_build_energy(&b, &c, &(struct jb_built){ .rec = &rec }), 0);
     assert_int_equal(c.energy.cls, JB_ENERGY_MEASURED);
     assert_string_equal(c.energy.remark, "RAPL of a guest, vouched for by the user");
     // Two classes make no sum.
     blocks[1].energy_cls = JB_ENERGY_REPLAYED;
-    assert_int_equal(jb_build_energy(&b, &c, &rec), 0);
+    assert_int_equal(jb_build_energy(&b, &c, &(struct jb_built){ .rec = &rec }), 0);
     assert_int_equal(c.energy.cls, JB_ENERGY_NONE);
     assert_string_equal(c.energy.reason, "its windows are of several classes");
     jb_result_close(b.r);

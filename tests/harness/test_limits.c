@@ -21,7 +21,7 @@ static const char plan[] =
     " \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\"}],\n"
     " \"precisions\": [\"int8\"], \"policies\": [{\"name\": \"final\"}, {\"name\": \"maxprob\", \"threshold\": [0.3]}],\n"
     " \"scenarios\": [\"single-stream\"], \"power_limit_w\": [15, 28.5],\n"
-    " \"percentiles\": [0.5], \"repetitions\": 3, \"block_ms\": 2, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120}\n";
+    " \"percentiles\": [0.5], \"repetitions\": 3, \"block_ms\": 2, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120,\n" BENCH_ANY_MACHINE "}\n";
 
 struct rig {
     struct bench b;

@@ -1,4 +1,5 @@
 // Plans: what is read, and that everything else is refused with file, line and key.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +40,7 @@ static void reads_a_plan(void **state)
     assert_string_equal(jb_plan_name(p), "p");
     assert_int_equal(p->settings.seed, 7);
     assert_int_equal(p->settings.repetitions, 3);
-    assert_true(p->settings.energy_half_width == 0.01 && p->settings.max_other_cpu == 0.10 && p->settings.extend);
+    assert_true(p->settings.energy_half_width == 0.01 && p->settings.validity.max_other_cpu == 0.10 && !p->settings.normalise && isnan(p->settings.stop_latency) && isnan(p->settings.stop_joules) && p->settings.extend);
     assert_int_equal(p->settings.n_percentiles, 1);
     assert_int_equal(p->n_policies, 3);
     assert_int_equal(p->policies[1].n_thresholds, 2);

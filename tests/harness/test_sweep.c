@@ -51,7 +51,8 @@ static void gives_a_whole_result(void **state)
     assert_true(isnan(full->energy.gross_uj) && full->energy.reason && full->energy.reason[0]);
     assert_true(full->n_modelled == 1 && full->modelled[0].relative > 0 && isnan(full->modelled[0].uj));
     assert_true(r->n_oracles == 4 && r->n_hull > 0 && r->n_sentences > 0);
-    assert_string_equal(r->sentences[0].kind, "answer");
+    assert_string_equal(r->sentences[0].kind, "validity");
+    assert_string_equal(r->sentences[1].kind, "answer");
     must(jb_sweep_load(b.out, &loaded, &err), &err);
     assert_int_equal(loaded->n_cells, r->n_cells);
     for (size_t i = 0; i < r->n_cells; i++) {
@@ -270,7 +271,7 @@ static void failing_cells_are_rows(void **state)
         " \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\", \"workload\": \"synthetic\"}, {\"name\": \"none\", \"file\": \"none.gguf\", \"workload\": \"synthetic\"},\n"
         " {\"name\": \"broken\", \"file\": \"broken.gguf\", \"workload\": \"synthetic\"}, {\"name\": \"lost\", \"file\": \"tiny.gguf\", \"workload\": \"gone\"}],\n"
         " \"precisions\": [\"int8\"], \"policies\": [{\"name\": \"final\"}, {\"name\": \"maxprob\", \"threshold\": [[0.1, 0.2]]}], \"threads\": [1, 2], \"streams\": [1, 2],\n"
-        " \"scenarios\": [\"single-stream\", \"offline\"], \"offline_batch\": 3, \"percentiles\": [0.5], \"repetitions\": 2, \"block_ms\": 2, \"idle_ms\": 0, \"max_seconds\": 60}";
+        " \"scenarios\": [\"single-stream\", \"offline\"], \"offline_batch\": 3, \"percentiles\": [0.5], \"repetitions\": 2, \"block_ms\": 2, \"idle_ms\": 0, \"max_seconds\": 60, " BENCH_ANY_MACHINE "}";
     must(bench_sweep(&b, plan, &r, &err), &err);
     assert_true(r->complete);
     const struct jb_result_cell *c = bench_cell(r, "synthetic/none int8 final");
@@ -303,7 +304,7 @@ static void too_few_queries_and_a_coarse_clock(void **state)
     bench_open(&b);
     static const char plan[] = "{\"schema\": \"joulebench.plan/1\", \"name\": \"f\", \"workloads\": [{\"name\": \"null\", \"params\": {\"ns\": 3000000, \"n\": 10}},\n"
                                " {\"name\": \"fast\", \"preset\": \"null\"}], \"precisions\": [\"f32\"], \"policies\": [{\"name\": \"final\"}],\n"
-                               " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.99], \"repetitions\": 2, \"block_ms\": 1, \"idle_ms\": 0, \"max_seconds\": 60}";
+                               " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.99], \"repetitions\": 2, \"block_ms\": 1, \"idle_ms\": 0, \"max_seconds\": 60, " BENCH_ANY_MACHINE "}";
     must(bench_sweep(&b, plan, &r, &err), &err);
     const struct jb_result_cell *slow = bench_cell(r, "null"), *fast = bench_cell(r, "fast");
     assert_int_equal(slow->status, JB_CELL_INVALID);
@@ -328,7 +329,7 @@ static void a_difference_is_invalid(void **state)
     bench_open(&b);
     static const char plan[] = "{\"schema\": \"joulebench.plan/1\", \"name\": \"d\", \"workloads\": [{\"name\": \"synthetic\", \"params\": {\"n\": 50}}],\n"
                                " \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\"}], \"precisions\": [\"int8\"], \"policies\": [{\"name\": \"final\"}],\n"
-                               " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 2, \"block_ms\": 2, \"max_seconds\": 60}";
+                               " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 2, \"block_ms\": 2, \"max_seconds\": 60, " BENCH_ANY_MACHINE "}";
     b.o.progress = stop_before_blocks;
     b.o.progress_user = &b;
     assert_int_equal(bench_sweep(&b, plan, &r, &err), JB_E_INTERRUPTED); // the accuracy pass is done, no block yet

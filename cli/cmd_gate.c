@@ -118,8 +118,9 @@ const struct cli_command cli_gate_check = {
     .summary = "judge a candidate against a baseline (what gate does when no sub-command is named)",
     .about = "Each metric that the rules name is judged against its margin: pass (the interval lies inside), fail (worse by more than the margin, at a family-wise error rate of 1 % after Holm's "
              "correction over metrics and cells), or inconclusive. The gate passes when every metric does.\n\n"
-             "Live (the way to judge latency and joules): both sides are measured in turns, in random order, each in a worker of its own; a bet on every pair decides as soon as it can, with an "
-             "error rate that holds however often it is looked at, up to --seconds. A side is a JSON file as for compare --live. Against a stored baseline only accuracy, MACs and bytes are judged unless "
+             "Live (the way to judge latency and joules): both sides are measured in turns, in random order, each in a worker of its own. The workers are restarted again and again, and every start, the median of "
+             "its pairs, is one bet, as where memory lies in a process changes its latencies by per cents. The bets decide as soon as they can, with an error rate that holds however often they are looked at, "
+             "up to --seconds; a margin of 1 % took 5 to 20 seconds on a quiet machine. A side is a JSON file as for compare --live. Against a stored baseline only accuracy, MACs and bytes are judged unless "
              "rules name more: two runs at two times differ by what the machine did in between.\n\n"
              "Exit codes: 0 pass, 10 fail, 11 inconclusive, 12 invalid environment, 13 nothing measured (joules asked for and no sensor), 2 bad input, or nothing that could be compared; the first of 2, 10, 12, "
              "13, 11 counts.",

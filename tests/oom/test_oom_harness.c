@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
+#include "harness/compare.h"
 #include "harness/ctx.h"
 #include "harness/plan_data.h"
 #include "runtime/synth.h"
@@ -172,8 +173,52 @@ static void whole_runs(void **state)
     unlink(model);
 }
 
+// A run with itself: opened, matched, every metric, front, words, and written in all forms.
+static int compare_with_itself(void *user)
+{
+    struct jb_compare_opts o;
+    struct jb_comparison *c = NULL;
+    struct jb_str s = { 0 };
+    struct jb_err err;
+    jb_compare_opts_default(&o);
+    o.resamples = 200;
+    int rc = jb_compare_past(user, user, &o, &c, &err);
+    if (!rc) rc = jb_comparison_terminal(c, 80, false, &s);
+    if (!rc) rc = jb_comparison_markdown(c, &s);
+    if (!rc) rc = jb_comparison_html(c, &s);
+    if (!rc) rc = jb_comparison_junit(c, &s);
+    char *json = rc ? NULL : jb_comparison_json(c);
+    if (!rc && !json) rc = JB_E_NOMEM;
+    free(json);
+    jb_str_free(&s);
+    jb_comparison_close(c);
+    return rc;
+}
+
+static void comparisons(void **state)
+{
+    (void)state;
+    struct jb_kernels kernels;
+    struct jb_paths paths = { 0 };
+    struct jb_plan *p = NULL;
+    struct jb_result *r = NULL;
+    struct jb_err err = { 0 };
+    char dir[] = "/tmp/jb_oom_run_XXXXXX", command[64];
+    static const char plan[] = "{\"schema\": \"joulebench.plan/1\", \"name\": \"o\", \"workloads\": [{\"name\": \"null\", \"params\": {\"ns\": 60000, \"n\": 20}}], \"precisions\": [\"f32\"],\n"
+                               " \"policies\": [{\"name\": \"final\"}], \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 5, \"block_ms\": 1, \"idle_ms\": 0, \"max_seconds\": 20}";
+    assert_non_null(mkdtemp(dir));
+    jb_kernels_init(&kernels, 0);
+    struct jb_sweep_opts o = { .dir = dir, .paths = &paths, .kernels = &kernels, .power = { .source = "none" }, .clock = jb_clock_monotonic(), .version = "0", .git = "t", .compiler = "c" };
+    if (jb_plan_parse(&p, "p", plan, strlen(plan), &err) || jb_sweep_run(p, &o, &r, &err)) fail_msg("%s", err.detail);
+    jb_result_close(r);
+    jb_plan_close(p);
+    oom_countdown("a comparison", compare_with_itself, dir);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(plans), cmocka_unit_test(requests), cmocka_unit_test(journals), cmocka_unit_test(whole_runs) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(plans), cmocka_unit_test(requests), cmocka_unit_test(journals), cmocka_unit_test(whole_runs), cmocka_unit_test(comparisons) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ struct cell {
     bool concerned, waits;           // waits: a metric that is judged at the end needs the whole time
     struct stream stream[MAX_STREAMS]; size_t n_streams;
     uint64_t pairs, disturbed;
+    const char *why_not;             // of the first disturbed pair
     uint32_t instance;
 };
 struct live_gate {
@@ -181,6 +182,7 @@ static bool told(void *user, size_t cell, const struct jb_live_pair *p)
     c->instance = p->instance;
     c->pairs++;
     c->disturbed += !p->valid;
+    if (!p->valid && !c->why_not) c->why_not = p->why_not ? p->why_not : "unknown";
     for (size_t i = 0; i < c->n_streams && p->valid; i++) feed(g, c, &c->stream[i], p);
     return !c->concerned || g->no_memory || decided(g, c);
 }
@@ -213,8 +215,8 @@ static void findings_of(struct live_gate *g, struct jb_comparison *c, struct jb_
                 .interval = jb_gate_bets_interval(s->log_ratio, s->n, g->r->confidence) };
         }
         if ((double)x->disturbed <= g->r->max_disturbed * (double)x->pairs) continue;
-        const char *why = jb_comparison_strf(c, "%llu of %llu pairs were disturbed: other processes had more than %.0f %% of the CPU time; end them, or measure elsewhere", (unsigned long long)x->disturbed,
-                                             (unsigned long long)x->pairs, g->r->max_other_cpu * 100);
+        const char *why = jb_comparison_strf(c, "%llu of %llu pairs were disturbed (first by: %s); end what else runs, or measure elsewhere", (unsigned long long)x->disturbed, (unsigned long long)x->pairs,
+                                             x->why_not);
         g->no_memory |= !why;
         invalid[f->n_invalid++] = (struct jb_gate_invalid){ x->key, why };
     }
@@ -229,7 +231,7 @@ static int note_disturbed(const struct live_gate *g, struct jb_comparison *c)
     }
     if (!disturbed) return 0;
     struct jb_result_sentence *s = jb_comparison_array(c, c->n_sentences + 1, sizeof *s);
-    const char *text = jb_comparison_strf(c, "%llu of %llu pairs were left out: beside them other processes had more than %.0f %% of the machine's CPU time.", disturbed, pairs, g->r->max_other_cpu * 100);
+    const char *text = jb_comparison_strf(c, "%llu of %llu pairs were left out, because the machine was disturbed beside them (harness/validity.h).", disturbed, pairs);
     if (!s || !text) return JB_E_NOMEM;
     if (c->n_sentences) memcpy(s, c->sentences, c->n_sentences * sizeof *s);
     s[c->n_sentences] = (struct jb_result_sentence){ "warning", text };

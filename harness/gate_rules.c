@@ -155,7 +155,7 @@ static int validity(const struct jb_json_doc *doc, struct jb_gate_rules *r, stru
     if (!o) return 0;
     if (!cJSON_IsObject(o)) return jb_fail(err, JB_E_INVALID, "%s:%d: \"validity\" must be an object", doc->name, jb_json_line(doc, doc->root, "validity"));
     int rc = jb_json_only_keys(doc, o, "validity", keys, err);
-    if (!rc) rc = jb_json_get_f64(doc, o, "max_other_cpu", false, 0, 1, &r->max_other_cpu, err);
+    if (!rc) rc = jb_json_get_f64(doc, o, "max_other_cpu", false, 0.001, 1, &r->max_other_cpu, err);
     return rc ? rc : jb_json_get_f64(doc, o, "max_disturbed", false, 0, 1, &r->max_disturbed, err);
 }
 

@@ -2,6 +2,7 @@
 #include "harness/live.h"
 
 #include "base/rng.h"
+#include "harness/validity.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <sched.h>
@@ -133,13 +134,28 @@ static int run_side(struct jb_live *l, struct jb_live_cell *c, bool candidate, s
     return jb_worker_block(l->worker[candidate], r, longest + r->lead_in_ns + BLOCK_SPARE_NS, candidate ? &p->b : &p->a, err);
 }
 
-// By a rule that was fixed before, and never by looking at the latencies.
-static void check(const struct jb_live *l, struct jb_live_pair *p)
+// By rules that were fixed before (harness/validity.h), and never by looking at the latencies. Involuntary switches are none of them: short blocks have few or many by chance, and both sides alike.
+static const char *disturbed(const struct jb_live *l, const struct jb_block *b, uint32_t streams)
 {
-    double a = p->a.others.share_least, b = p->b.others.share_least, most = l->o.max_other_cpu;
-    if (!(most > 0) || !((p->a.others.known && a > most) || (p->b.others.known && b > most))) return;
-    p->valid = false;
-    p->why_not = "other processes had more of the CPU time than the limit";
+    struct jb_validity_limits limits;
+    struct jb_conditions c;
+    uint32_t unknown;
+    jb_validity_default(&limits);
+    limits.max_other_cpu = l->o.max_other_cpu;
+    limits.max_involuntary_per_s = limits.max_reference_drift = INFINITY;
+    jb_conditions_of(&b->machine, b->involuntary_switches, b->wall_ns, streams, &c);
+    uint32_t failed = jb_conditions_judge(&c, &limits, &unknown);
+    for (int k = 0; k < JB_CHECK_COUNT; k++)
+        if (failed >> k & 1) return jb_check_name((enum jb_check)k);
+    return NULL;
+}
+
+static void check(const struct jb_live *l, const struct jb_live_cell *c, struct jb_live_pair *p)
+{
+    if (!(l->o.max_other_cpu > 0)) return;
+    p->why_not = disturbed(l, &p->a, c->request_a.streams);
+    if (!p->why_not) p->why_not = disturbed(l, &p->b, c->request_b.streams);
+    p->valid = !p->why_not;
 }
 
 // Both blocks of a pair run on the same CPU, and pairs on any: CPUs differ by what else runs there, and the scheduler would leave each worker on one of its own. Several threads go where they want.
@@ -163,7 +179,7 @@ static int run_pair(struct jb_live *l, size_t cell, struct jb_rng *rng, struct j
     if (!rc) rc = run_side(l, c, !p.candidate_first, &p, err);
     if (!rc) {
         c->pairs++;
-        check(l, &p);
+        check(l, c, &p);
         if (l->o.told) c->decided = l->o.told(l->o.told_user, cell, &p);
     }
     jb_block_free(&p.a);

@@ -27,7 +27,8 @@ struct jb_live_opts {
     jb_progress_fn progress; void *progress_user;
     jb_live_fn told; void *told_user;
     int (*opened)(void *user, const struct jb_live *l, struct jb_err *err); void *opened_user; // told once both sides are open and their cells matched; an error ends it. NULL: nobody asks
-    double max_other_cpu;            // a pair beside which other processes had more of the machine's CPU time than this share, for certain, is not valid; 0: all pairs are
+    double max_other_cpu;            // a pair beside which other processes had more of the machine's CPU time than this share, for certain, or which fails another check of harness/validity.h, is not valid
+                                     // (why_not names the check); 0: all pairs are
 };
 
 // Cells match by key; when no key matches and each side has one cell, these two are the pair (two models or settings).

@@ -1,8 +1,9 @@
 // What a cell's blocks say: percentiles by LoadGen's early stopping, mean with an interval over blocks, latency by exit, histogram.
 #include "harness/build.h"
 
-#include "base/rng.h"
+#include "base/infer.h"
 #include "base/stats.h"
+#include "harness/stop.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,31 +102,36 @@ static int percentiles(struct jb_build *b, struct jb_result_cell *c, const uint6
 
 // ---- mean ----
 
-// Blocks are resampled, not queries: those of one block share the machine's state.
-static void mean_interval(struct jb_build *b, struct jb_result_cell *c, const struct jb_built *x)
+static double mean_of(void *user, const uint32_t *draw, size_t n_draws)
 {
-    double sum = 0, n = 0, means[JB_RESAMPLES];
+    const struct jb_built *x = user;
+    double s = 0, m = 0;
+    for (size_t i = 0; i < n_draws; i++) {
+        s += x->block_sum[draw[i]];
+        m += x->block_n[draw[i]];
+    }
+    return m > 0 ? s / m : NAN;
+}
+
+// Blocks are resampled, not queries: those of one block share the machine's state. Where the cell could end early, at the level that holds under that rule.
+static int mean_interval(struct jb_build *b, struct jb_result_cell *c, struct jb_built *x)
+{
+    double sum = 0, n = 0, level = 0.95;
     for (uint32_t i = 0; i < x->n_blocks; i++) {
         sum += x->block_sum[i];
         n += x->block_n[i];
     }
     c->latency_mean_ns = n > 0 ? sum / n : NAN;
     c->latency_mean_ci = (struct jb_value){ c->latency_mean_ns, NAN, NAN, x->n_blocks };
-    if (x->n_blocks < JB_BLOCKS_FOR_INTERVAL) return;
+    if (b->repetitions && (!isnan(b->stop_latency) || !isnan(b->stop_joules))) c->blocks.confidence = level = jb_stop_confidence(b->repetitions, x->n_blocks);
+    if (x->n_blocks < JB_BLOCKS_FOR_INTERVAL) return 0;
     struct jb_rng rng;
+    struct jb_interval ci;
     jb_rng_seed_named(&rng, b->seed, "bootstrap of blocks");
-    for (uint32_t k = 0; k < JB_RESAMPLES; k++) {
-        double s = 0, m = 0;
-        for (uint32_t i = 0; i < x->n_blocks; i++) {
-            uint64_t at = jb_rng_below(&rng, x->n_blocks);
-            s += x->block_sum[at];
-            m += x->block_n[at];
-        }
-        means[k] = m > 0 ? s / m : NAN;
-    }
-    jb_sort_f64(means, JB_RESAMPLES);
-    c->latency_mean_ci.lower = means[JB_RESAMPLES * 25 / 1000];
-    c->latency_mean_ci.upper = means[JB_RESAMPLES * 975 / 1000 - 1];
+    int rc = jb_block_bootstrap(mean_of, x, x->n_blocks, level, level > 0.95 ? 5 * JB_RESAMPLES : JB_RESAMPLES, &rng, &ci);
+    c->latency_mean_ci.lower = ci.lower;
+    c->latency_mean_ci.upper = ci.upper;
+    return rc;
 }
 
 // ---- histogram ----
@@ -209,10 +215,10 @@ int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err)
     if (!rc) {
         c->n_queries = g.n;
         c->n_blocks = x->n_blocks;
-        mean_interval(b, c, x);
+        rc = mean_interval(b, c, x);
         by_exit(c, &g);
         throughput(c, x);
-        rc = judge(b, c, g.latency, g.n, missing);
+        if (!rc) rc = judge(b, c, g.latency, g.n, missing);
     }
     free(g.latency);
     return rc;

@@ -109,6 +109,16 @@ static int judge_blocks(struct jb_build *b, struct jb_result_cell *c, struct jb_
     return rc || !too_many || !b->judged ? rc : condemn(b, c, x, count);
 }
 
+static int warm_up(struct jb_build *b, struct jb_result_cell *c, const struct jb_rec_cell *rec)
+{
+    double ms = rec->warm_up.elapsed_ns * 1e-6;
+    if (!rec->warm_up.there) return 0;
+    if (rec->warm_up.steady) c->blocks.warm_up = jb_result_strf(b->r, "steady after %.3g ms", ms);
+    else if (isnan(rec->warm_up.p)) c->blocks.warm_up = jb_result_strf(b->r, "not known to be steady: the limit of %.3g ms was over after %llu chunks of queries", ms, (unsigned long long)rec->warm_up.chunks);
+    else c->blocks.warm_up = jb_result_strf(b->r, "not steady: after %.3g ms, the limit, latency still changed (p = %.2g)", ms, rec->warm_up.p);
+    return c->blocks.warm_up ? 0 : JB_E_NOMEM;
+}
+
 int jb_build_blocks(struct jb_build *b, size_t index)
 {
     struct jb_result_cell *c = &b->r->cells[index];
@@ -126,7 +136,9 @@ int jb_build_blocks(struct jb_build *b, size_t index)
     size_t n = references(rec, reference);
     if (n) c->blocks.reference_ns = jb_median_f64(reference, n);
     free(reference);
-    return judge_blocks(b, c, x);
+    int warm = warm_up(b, c, rec);
+    if (rec->stopped[0] && !(c->blocks.stopped = jb_result_str(b->r, rec->stopped))) warm = JB_E_NOMEM;
+    return warm ? warm : judge_blocks(b, c, x);
 }
 
 // ---- the run ----

@@ -51,7 +51,7 @@ struct jb_block {
 };
 void jb_block_free(struct jb_block *b);
 
-struct jb_warm_up { uint64_t elapsed_ns; uint32_t chunks; bool steady; double median_ns; };
+struct jb_warm_up { uint64_t elapsed_ns; uint32_t chunks; bool steady; double median_ns, p; }; // p: of a change of level in the last chunks; NAN: too few
 
 // Opens what the request needs (a block does so too if this was left out) and runs queries until the latency is steady.
 int jb_host_warm_up(struct jb_host *h, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err);

@@ -295,6 +295,30 @@ static int apply_run(struct jb_record *r, cJSON **line, struct jb_err *err)
     return note_limits(r, err);
 }
 
+static int apply_warm_up(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    char id[JB_ID_HEX];
+    jb_line_text(line, "cell", id, sizeof id);
+    struct jb_rec_cell *c = jb_record_cell(r, id);
+    if (!c) return jb_fail(err, JB_E_INVALID, "a warm-up of cell \"%s\", which no line before describes", id);
+    c->warm_up.there = true;
+    c->warm_up.steady = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(line, "steady"));
+    c->warm_up.chunks = jb_line_u64(line, "chunks");
+    c->warm_up.elapsed_ns = jb_line_num(line, "elapsed_ns");
+    c->warm_up.p = jb_line_num(line, "p");
+    return 0;
+}
+
+static int apply_stopped(struct jb_record *r, const cJSON *line, struct jb_err *err)
+{
+    char id[JB_ID_HEX];
+    jb_line_text(line, "cell", id, sizeof id);
+    struct jb_rec_cell *c = jb_record_cell(r, id);
+    if (!c) return jb_fail(err, JB_E_INVALID, "cell \"%s\" was stopped, which no line before describes", id);
+    jb_line_text(line, "why", c->stopped, sizeof c->stopped);
+    return 0;
+}
+
 static int apply_machine(struct jb_record *r, cJSON **line)
 {
     cJSON_Delete(r->machine);
@@ -327,6 +351,8 @@ int jb_record_apply(void *record, uint64_t n, cJSON **line, struct jb_err *err)
     else if (!strcmp(kind, "cells")) rc = apply_cells(r, *line, err);
     else if (!strcmp(kind, "run")) rc = apply_run(r, line, err);
     else if (!strcmp(kind, "limit")) rc = apply_limit(r, *line, err);
+    else if (!strcmp(kind, "warm_up")) rc = apply_warm_up(r, *line, err);
+    else if (!strcmp(kind, "stopped")) rc = apply_stopped(r, *line, err);
     else if (!strcmp(kind, "machine")) rc = apply_machine(r, line);
     else if (!strcmp(kind, "end")) rc = apply_end(r, *line);
     else rc = jb_fail(err, JB_E_UNSUPPORTED, "a line of kind \"%s\", which this version does not know", kind);

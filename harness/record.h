@@ -7,6 +7,8 @@
 
 struct jb_rec_cell {
     struct jb_facts facts;
+    char stopped[200];                   // why it ended before the plan's blocks were done; empty: it did not
+    struct { bool there, steady; uint64_t chunks; double elapsed_ns, p; } warm_up; // the last one
     struct jb_block_fact *blocks; uint32_t n_blocks, room;
     struct jb_joules *energy_text;       // source, root, domains, remark of its blocks; owned; NULL: no block
     char failed_reason[256];             // of the first window without a figure
@@ -45,6 +47,9 @@ const struct jb_recording_fact *jb_record_recording(const struct jb_record *r, c
 struct jb_block;
 struct jb_around { struct jb_joules idle_before, idle_after, net; bool drift, contaminated; uint32_t attempt, invalid; }; // invalid: 1 << enum jb_check, of what it is contaminated by; // what belongs to a block beside what was measured in it
 cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a);
+cJSON *jb_line_stopped(const char *id, const char *why);
+struct jb_warm_up;
+cJSON *jb_line_warm_up(const char *id, const struct jb_warm_up *w);
 struct jb_machine_span;
 cJSON *jb_line_machine(const struct jb_machine_span *s); // over the whole performance pass
 cJSON *jb_line_verdict(const char *id, enum jb_cell_status status, const char *reason);

@@ -66,6 +66,19 @@ static bool put_contaminated(cJSON *o, const struct jb_around *a)
     return list || !a->invalid;
 }
 
+cJSON *jb_line_stopped(const char *id, const char *why)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "stopped") && jb_json_put_str(o, "cell", id) && jb_json_put_str(o, "why", why));
+}
+
+cJSON *jb_line_warm_up(const char *id, const struct jb_warm_up *w)
+{
+    cJSON *o = cJSON_CreateObject();
+    return finish(o, o && jb_json_put_str(o, "kind", "warm_up") && jb_json_put_str(o, "cell", id) && jb_json_put_bool(o, "steady", w->steady) && jb_json_put_u64(o, "chunks", w->chunks) &&
+                         jb_json_put_u64(o, "elapsed_ns", w->elapsed_ns) && jb_json_put_f64(o, "median_ns", w->median_ns) && jb_json_put_f64(o, "p", w->p));
+}
+
 cJSON *jb_line_machine(const struct jb_machine_span *s)
 {
     cJSON *o = cJSON_CreateObject();

@@ -1,15 +1,17 @@
-// Warm-up: queries until the latency is steady. Steady: the medians of the last five chunks lie within 5 % of their own median. ("Trust" replaces this by a change-point test.)
+// Warm-up: queries until the latency is steady. Steady: in the medians of the last sixteen chunks Pettitt's test (base/infer.h) sees no change of level at p < 0.05. With fewer than eleven it could not
+// see one at all: then nothing is called steady.
 #include "harness/host_data.h"
 
-#include "base/stats.h"
+#include "base/infer.h"
 #include <math.h>
 #include <string.h>
 
 #define CHUNK_QUERIES 8u
-#define CHUNK_NS 300000u           // a chunk has at least 8 queries and lasts at least 0.3 ms
-#define WINDOW 5u
-#define STEADY_SHARE 0.05
-#define MAX_NS 150000000u          // a slow query still gets MIN_CHUNKS chunks
+#define CHUNK_NS 300000u           // a chunk has at least 8 queries and lasts at least 0.3 ms,
+#define LONG_CHUNK_NS 3000000u     // but slow queries make chunks of fewer
+#define WINDOW 16u
+#define P_CHANGE 0.05
+#define MAX_NS 150000000u          // a slow query still gets two chunks
 #define MAX_CHUNK_QUERIES 1024u
 
 // One chunk on the first stream: its median latency.
@@ -32,7 +34,7 @@ static int chunk(const struct jb_host *h, struct jb_host_lane *lane, enum jb_spl
         s->latency_ns[n] = h->o.clock.now_ns(h->o.clock.self) - before;
         if (rc) return rc;
         sum += s->latency_ns[n++];
-        if (sum > MAX_NS && n >= 2) break;
+        if (sum > LONG_CHUNK_NS) break;
     }
     jb_sort_u64(s->latency_ns, n);
     *median = (double)s->latency_ns[n / 2];
@@ -40,20 +42,19 @@ static int chunk(const struct jb_host *h, struct jb_host_lane *lane, enum jb_spl
     return 0;
 }
 
-static bool is_steady(const double *last)
+// `ring` holds the last WINDOW medians, the oldest at `at`.
+static double change(const double *ring, uint32_t at)
 {
-    double sorted[WINDOW];
-    memcpy(sorted, last, sizeof sorted);
-    double middle = jb_median_f64(sorted, WINDOW); // sorts
-    for (uint32_t i = 0; i < WINDOW; i++)
-        if (fabs(last[i] - middle) > STEADY_SHARE * middle) return false;
-    return true;
+    double x[WINDOW];
+    size_t where;
+    for (uint32_t i = 0; i < WINDOW; i++) x[i] = ring[(at + i) % WINDOW];
+    return jb_change_point(x, WINDOW, &where);
 }
 
 int jb_host_warm_up(struct jb_host *h, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err)
 {
     struct jb_host_lane *lane = NULL;
-    struct jb_warm_up w = { .median_ns = NAN };
+    struct jb_warm_up w = { .median_ns = NAN, .p = NAN };
     double last[WINDOW] = { 0 };
     int rc = jb_host_lane_for(h, r, &lane, err);
     if (!rc) rc = jb_host_room(lane, MAX_CHUNK_QUERIES, err);
@@ -63,7 +64,8 @@ int jb_host_warm_up(struct jb_host *h, const struct jb_block_request *r, struct 
         rc = chunk(h, lane, (enum jb_split)r->split, &w.elapsed_ns, &w.median_ns);
         if (rc) return jb_fail(err, rc, "cell %s: a query failed in the warm-up (%s)", r->cell, jb_code_text(rc));
         last[w.chunks++ % WINDOW] = w.median_ns;
-        w.steady = w.chunks >= WINDOW && is_steady(last);
+        if (w.chunks >= WINDOW) w.p = change(last, w.chunks % WINDOW);
+        w.steady = w.p >= P_CHANGE;
         if (w.chunks == 10000) break; // a clock that stands still must not keep us here
     }
     *out = w;

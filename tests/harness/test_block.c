@@ -1,4 +1,5 @@
 // Blocks: one request, nothing global; the clock is read right before and after each query. // jb:threads
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -177,15 +178,62 @@ static void warms_up_until_steady(void **state)
     struct jb_block_request r = request(&b);
     assert_int_equal(jb_host_warm_up(h, &r, &w, NULL), 0);
     assert_true(w.steady);
-    assert_int_equal(w.chunks, 5); // a clock without noise is steady as soon as it can be judged
+    assert_int_equal(w.chunks, 16); // a clock without noise is steady as soon as it can be judged
     assert_true(w.median_ns == 50000);
     jb_host_close(h);
     bench_close(&b);
 }
 
+// Readings of a clock on which each is later by `step`, which falls to `low` over `n` readings.
+struct falling { uint64_t now; double step, low, factor; };
+
+static uint64_t falling_now(void *self)
+{
+    struct falling *f = self;
+    f->step = f->step * f->factor > f->low ? f->step * f->factor : f->low;
+    return f->now += (uint64_t)f->step;
+}
+
+static void warm_up(double first, double low, double factor, struct jb_warm_up *w)
+{
+    struct bench b;
+    struct falling f = { .step = first, .low = low, .factor = factor };
+    bench_open(&b);
+    struct jb_host *h = open_host(&b, (struct jb_clock){ .now_ns = falling_now, .self = &f });
+    struct jb_block_request r = request(&b);
+    assert_int_equal(jb_host_warm_up(h, &r, w, NULL), 0);
+    jb_host_close(h);
+    bench_close(&b);
+}
+
+// Latency falls to half over some ten chunks: no verdict before the fall lies behind.
+static void a_fall_is_waited_for(void **state)
+{
+    (void)state;
+    struct jb_warm_up w;
+    warm_up(100000, 50000, 0.996, &w);
+    assert_true(w.steady && w.p >= 0.05);
+    assert_true(w.chunks > 16 && w.chunks < 40);
+    assert_true(w.median_ns < 50001);
+}
+
+// A query that becomes faster without end: the limit ends it, and it is not called steady.
+static void what_never_settles_is_not_steady(void **state)
+{
+    (void)state;
+    struct jb_warm_up w;
+    warm_up(400000, 1, 0.999, &w);
+    assert_false(w.steady);
+    assert_true(w.p < 0.05 && w.elapsed_ns >= 150000000u);
+    warm_up(20000000, 20000000, 1, &w); // too slow for sixteen chunks: nothing is known
+    assert_false(w.steady);
+    assert_true(isnan(w.p) && w.chunks >= 2 && w.chunks < 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(two_readings_a_query), cmocka_unit_test(same_request_same_block), cmocka_unit_test(goes_on_for_enough_queries),
-                                        cmocka_unit_test(streams_and_batches), cmocka_unit_test(refuses), cmocka_unit_test(warms_up_until_steady) };
+                                        cmocka_unit_test(streams_and_batches), cmocka_unit_test(refuses), cmocka_unit_test(warms_up_until_steady),
+                                        cmocka_unit_test(a_fall_is_waited_for), cmocka_unit_test(what_never_settles_is_not_steady) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

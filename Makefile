@@ -16,6 +16,7 @@ include mk/tools.mk
 include mk/install.mk
 include mk/peers.mk
 include mk/kernel.mk
+include mk/trust.mk
 
 .PHONY: FORCE
 FORCE:

@@ -9,7 +9,7 @@
 #include "cli/table.h"
 
 struct opts {
-    const char *workload, *split, *precision, *policy, *exits, *dump;
+    const char *workload, *split, *precision, *policy, *exits, *dump, *count;
     struct cli_list workload_params, policy_params;
     struct cli_numbers threshold;
     int64_t samples;
@@ -30,6 +30,7 @@ static const struct cli_option options[] = {
     { "exits", 0, CLI_TEXT, offsetof(struct opts, exits), "FILE", NULL, 0, 0, "a side file with exits for MODEL" },
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "0", 0, 86400, "measure time and energy for this long; 0: accuracy and work only" },
     { "dump", 'd', CLI_TEXT, offsetof(struct opts, dump), "FILE", NULL, 0, 0, "write index,label,prediction,exit,confidences of every sample as CSV" },
+    CLI_COUNT_ROW(struct opts, count),
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print the result as JSON" },
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
@@ -103,6 +104,24 @@ static void print_work(const struct jb_result_cell *cell)
     }
 }
 
+// Only when they were asked for.
+static void print_instructions(const struct jb_result_cell *cell)
+{
+    char text[24];
+    const char *reason = NULL;
+    for (size_t i = 0; i < cell->n_reasons; i++)
+        if (strcmp(cell->reasons[i].name, "instructions") == 0)
+            reason = cell->reasons[i].value;
+    if (isfinite(cell->instructions.value)) {
+        jb_fmt_count(text, cell->instructions.value);
+        printf("%-18s %s a query, counted by %s over %llu queries\n", "instructions", text, cell->instructions.source, (unsigned long long)cell->instructions.queries);
+    } else if (reason) {
+        printf("%-18s not counted: ", "instructions");
+        cli_print_safe(reason);
+        putchar('\n');
+    }
+}
+
 static void print_time(const struct jb_result_cell *cell)
 {
     char text[24];
@@ -153,6 +172,7 @@ static int show(const struct jb_result *r, bool json)
             continue; // what is not there is told by the status
         print_accuracy(r, cell);
         print_work(cell);
+        print_instructions(cell);
         print_time(cell);
         print_memory(cell);
     }
@@ -179,6 +199,7 @@ static int run_with(struct cli *c, const struct opts *o, const char *model, cons
         .split = (enum jb_split)jb_split_parse(o->split),
         .max_samples = (uint64_t)o->samples, .seconds = o->seconds, .dump_path = o->dump,
     };
+    cli_measure_count(&m, o->count);
     cli_limits_notice(NULL);
     int rc = jb_run_one(&run, &m.sweep, &r, &err);
     cli_measure_close(&m);

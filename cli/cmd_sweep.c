@@ -9,7 +9,7 @@
 #include "cli/table.h"
 
 struct opts {
-    const char *output, *only, *limits_state;
+    const char *output, *only, *limits_state, *count;
     bool resume, dry_run, json;
     struct cli_list sets;
     struct cli_power_opts power;
@@ -23,6 +23,7 @@ static const struct cli_option options[] = {
     { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
     { "set", 's', CLI_LIST, offsetof(struct opts, sets), "KEY=VALUE", NULL, 0, 0, "replace a key of the plan; VALUE is JSON or a bare word" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print results.json instead of the summary" },
+    CLI_COUNT_ROW(struct opts, count),
     { "limits-state", 0, CLI_TEXT, offsetof(struct opts, limits_state), "FILE", NULL, 0, 0,
       "for plans with power_limit_w: where it is written down what the limits were; without it limits.json in $JOULEBENCH_STATE_DIR or the user's state directory" },
     CLI_POWER_ROWS(struct opts, power),
@@ -166,6 +167,7 @@ static int run_plan(struct cli *c, const struct opts *o, const char *path, const
     m.sweep.dir = o->output;
     m.sweep.resume = o->resume;
     m.sweep.only = o->only;
+    cli_measure_count(&m, o->count);
     int exit_code = o->dry_run ? dry_run(plan, &m, o->json) : measure_with_limits(c, o, plan, path, &m);
     cli_measure_close(&m);
     jb_plan_close(plan);

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/version.h"
 #include "cli/signals.h"
+#include "harness/instructions.h"
 
 // The CPUs that this process is bound to, as "0-3,8"; NULL when it may use all of them.
 static const char *bound_to(void)
@@ -71,6 +72,14 @@ int cli_measure_open(struct cli_measure *m, const struct cli *c, const struct cl
     static const struct cli_power_opts none = { .source = "none" };
     cli_power_fill(&m->sweep.power, power ? power : &none);
     return JB_OK;
+}
+
+void cli_measure_count(struct cli_measure *m, const char *how)
+{
+    ssize_t n = readlink("/proc/self/exe", m->program, sizeof m->program - 1);
+    m->program[n > 0 ? n : 0] = '\0';
+    m->sweep.program = n > 0 ? m->program : NULL;
+    m->sweep.count_instructions = strcmp(how, "papi") == 0 ? JB_INSTRUCTIONS_PAPI : strcmp(how, "callgrind") == 0 ? JB_INSTRUCTIONS_CALLGRIND : JB_INSTRUCTIONS_NO;
 }
 
 void cli_measure_close(struct cli_measure *m)

@@ -27,10 +27,16 @@ struct cli_measure {
     struct jb_paths paths;
     struct cli_progress progress;
     struct jb_sweep_opts sweep;   // points into this struct: do not move it
+    char program[PATH_MAX];       // this one; empty: not known
 };
 // plan_dir NULL: files are looked for in the working directory. Catches signals from here on.
 int cli_measure_open(struct cli_measure *m, const struct cli *c, const struct cli_power_opts *power, const char *plan_dir, struct jb_err *err);
 void cli_measure_close(struct cli_measure *m);
+// Instructions of a query are to be counted: "no", "papi" or "callgrind", the value of --count-instructions.
+void cli_measure_count(struct cli_measure *m, const char *how);
+#define CLI_COUNT_ROW(type, member)                                                                                                              \
+    { "count-instructions", 0, CLI_CHOICE, offsetof(type, member), "no|papi|callgrind", "no", 0, 0,                                                \
+      "count the instructions of a query: by the CPU, or by valgrind, which takes longer and runs other kernels, but needs no counter" }
 // The exit code for a failure: 128 + signal when one stopped it.
 int cli_measure_fail(const struct jb_err *err);
 

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/rng.h"
 #include "base/strbuf.h"
+#include "harness/instructions.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,18 @@ static int confirm(struct jb_ctx *c, const struct jb_cell *cell, const struct jb
     return rc;
 }
 
+static void count_instructions(const struct jb_ctx *c, const struct jb_cell *cell, const struct jb_model *m, const struct jb_policy *p, const struct jb_schedule *s, struct jb_facts *f)
+{
+    struct jb_instructions x;
+    if (c->o->count_instructions == JB_INSTRUCTIONS_NO || f->status != JB_CELL_VALID) return;
+    jb_instructions_of_cell(c, cell, m, p, s, &x);
+    f->instructions = x.per_query;
+    f->instructions_queries = x.queries;
+    snprintf(f->instructions_source, sizeof f->instructions_source, "%s", x.source);
+    snprintf(f->instructions_kernels, sizeof f->instructions_kernels, "%s", x.kernels);
+    snprintf(f->instructions_reason, sizeof f->instructions_reason, "%s", x.reason);
+}
+
 // ---- the dump of `run` ----
 
 static void dump_head(struct jb_str *d, uint32_t n_exits)
@@ -274,6 +287,7 @@ int jb_accuracy_cell(struct jb_ctx *c, struct jb_cell *cell, const struct jb_mod
         score(c, cell, t);
         fill_from_recording(c, cell, s, r, fact, &t->facts);
         rc = confirm(c, cell, m, &policy, s, r, &t->facts, &why);
+        if (!rc) count_instructions(c, cell, m, &policy, s, &t->facts);
     }
     if (rc == JB_E_NOMEM) {
         rc = jb_fail(err, rc, "accuracy of %s", cell->label);

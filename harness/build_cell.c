@@ -127,6 +127,23 @@ static int modelled(struct jb_result *r, struct jb_result_cell *c, const struct 
     return c->n_modelled ? 0 : JB_E_NOMEM;
 }
 
+static int instructions(struct jb_result *r, struct jb_result_cell *c, const struct jb_facts *f)
+{
+    if (f->instructions > 0 && f->instructions_source[0]) {
+        c->instructions = (struct jb_result_instructions){ f->instructions, f->instructions_queries, jb_result_str(r, f->instructions_source), jb_result_str(r, f->instructions_kernels) };
+        return c->instructions.source && c->instructions.kernels ? 0 : JB_E_NOMEM;
+    }
+    if (!f->instructions_reason[0]) return 0; // nobody asked
+    struct jb_kv *reasons = jb_result_array(r, c->n_reasons + 1, sizeof *reasons);
+    if (!reasons) return JB_E_NOMEM;
+    if (c->n_reasons) memcpy(reasons, c->reasons, c->n_reasons * sizeof *reasons);
+    reasons[c->n_reasons] = (struct jb_kv){ "instructions", jb_result_str(r, f->instructions_reason) };
+    if (!reasons[c->n_reasons].value) return JB_E_NOMEM;
+    c->reasons = reasons;
+    c->n_reasons++;
+    return 0;
+}
+
 // ---- samples for the bootstraps ----
 
 static int samples(struct jb_build *b, struct jb_built *x, struct jb_err *err)
@@ -170,6 +187,7 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
     c->load_ns = or_nan(f->load_ns);
     c->peak_rss_bytes = or_nan(b->rec->peak_rss_bytes);
     rc = modelled(b->r, c, f);
+    if (!rc) rc = instructions(b->r, c, f);
     if (!rc) rc = jb_build_energy(b, c, x->rec);
     if (!rc && f->samples.n_bytes) {
         rc = samples(b, x, &why);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_METRICS 16
+#define INSTRUCTIONS_GRAIN 0.0005 // interrupts add a few to what the CPU counts
 #define MEMORY_GRAIN 0.01 // memory comes in pages and in the allocator's steps: smaller changes of the peak are none
 
 void jb_compare_needs(double p, uint32_t *blocks, uint32_t *queries)
@@ -418,6 +419,21 @@ static int exact(struct work *w, const char *name, double a, double b, double gr
     return 0;
 }
 
+static bool same_text(const char *a, const char *b) { return !strcmp(a ? a : "", b ? b : ""); }
+
+// Only where somebody asked for it. Another way of counting, or other kernels, is another thing.
+static int instructions(struct work *w)
+{
+    const struct jb_result_instructions *a = &w->a->cell->instructions, *b = &w->b->cell->instructions;
+    const char *refused = w->no->data;
+    if (isnan(a->value) && isnan(b->value)) return 0;
+    if (isfinite(a->value) && isfinite(b->value)) {
+        if (!same_text(a->source, b->source)) refused = "one was counted by the CPU, the other by callgrind";
+        else if (!same_text(a->kernels, b->kernels)) refused = "counted with other kernels: such figures compare only with each other";
+    }
+    return exact(w, "instructions", a->value, b->value, INSTRUCTIONS_GRAIN, refused);
+}
+
 static int all(struct work *w)
 {
     const struct jb_result_cell *a = w->a->cell, *b = w->b->cell;
@@ -431,6 +447,7 @@ static int all(struct work *w)
     if (!rc) rc = exact(w, "peak_rss_bytes", a->peak_rss_bytes, b->peak_rss_bytes, MEMORY_GRAIN, NULL);
     if (!rc) rc = exact(w, "model_bytes", a->model_bytes, b->model_bytes, NAN, NULL);
     if (!rc) rc = exact(w, "macs_mean", a->macs_mean, b->macs_mean, NAN, w->no->data);
+    if (!rc) rc = instructions(w);
     return rc;
 }
 

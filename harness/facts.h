@@ -33,6 +33,9 @@ struct jb_facts {
     double oracle_macs, wasteful, destructive, relative;
     char relative_to[112];           // model whose full f32 network is 1
     double model_bytes, session_bytes, load_ns;
+    double instructions;             // of a query (harness/instructions.h); NAN
+    uint64_t instructions_queries;
+    char instructions_source[12], instructions_kernels[1024], instructions_reason[320]; // all empty: nobody asked
     struct jb_raw_place samples;
     uint64_t n_samples;
 };

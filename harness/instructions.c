@@ -1,6 +1,7 @@
 // Counting by the CPU (PAPI) and by valgrind.
 #include "harness/instructions.h"
 
+#include "base/json.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -16,6 +17,7 @@
 
 #define EVENT "perf::INSTRUCTIONS:u"
 #define MAX_TEXT 65536
+#define MAX_JSON ((size_t)64 << 20)
 #define MAX_WORDS 256
 
 extern char **environ;
@@ -92,16 +94,16 @@ bool jb_instructions_collected(const char *text, uint64_t *out)
     return digits > 0 && (*at == '\n' || *at == ' ' || *at == '\0'); // several events stand side by side: instructions are the first
 }
 
-// stdout thrown away, stderr into fd; no shell. Returns 0 and the exit status, or an errno.
-static int run_child(char *const *argv, int fd, int *status)
+// stdout and stderr into files; no shell. Returns 0 and the exit status, or an errno.
+static int run_child(char *const *argv, int out, int err, int *status)
 {
     posix_spawn_file_actions_t actions;
     pid_t pid = -1;
     int rc = posix_spawn_file_actions_init(&actions);
     if (rc) return rc;
     rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!rc) rc = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!rc) rc = posix_spawn_file_actions_adddup2(&actions, fd, STDERR_FILENO);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
     if (!rc) rc = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     while (!rc && waitpid(pid, status, 0) != pid)
@@ -120,6 +122,20 @@ static void last_line(char *text, char *out, size_t room)
     }
     for (char *c = out; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
+// "op=symbol ..." of what `run --json` printed.
+static void read_kernels(struct jb_instructions *out, int fd)
+{
+    struct jb_json_doc doc;
+    char path[64];
+    size_t n = 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (jb_json_read(&doc, path, MAX_JSON, NULL) != JB_OK) return;
+    const cJSON *i;
+    cJSON_ArrayForEach(i, cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(doc.root, "environment"), "kernels"))
+        if (cJSON_IsString(i) && n < sizeof out->kernels) n += (size_t)snprintf(out->kernels + n, sizeof out->kernels - n, "%s%s=%s", n ? " " : "", i->string, i->valuestring);
+    jb_json_close(&doc);
 }
 
 static void judge(struct jb_instructions *out, int rc, int status, char *text, const char *valgrind, const char *within)
@@ -145,7 +161,7 @@ static void judge(struct jb_instructions *out, int rc, int status, char *text, c
 void jb_instructions_callgrind(struct jb_instructions *out, const char *valgrind, const char *program, char *const *words, const char *within, uint32_t queries)
 {
     char toggle[128], tool[] = "--tool=callgrind", start[] = "--collect-atstart=no", file[] = "--callgrind-out-file=/dev/null", *argv[MAX_WORDS + 8];
-    int n = 0, status = 0, fd = memfd_create("joulebench-callgrind", MFD_CLOEXEC);
+    int n = 0, status = 0, fd = memfd_create("joulebench-callgrind", MFD_CLOEXEC), json = memfd_create("joulebench-json", MFD_CLOEXEC);
     char *text = calloc(1, MAX_TEXT + 1);
     open_figure(out, "callgrind", queries);
     valgrind = valgrind ? valgrind : "valgrind";
@@ -158,13 +174,15 @@ void jb_instructions_callgrind(struct jb_instructions *out, const char *valgrind
     argv[n++] = (char *)(uintptr_t)program;
     for (; *words && n < MAX_WORDS + 7; words++) argv[n++] = *words;
     argv[n] = NULL;
-    if (fd < 0 || !text) refuse(out, "no memory for what valgrind says");
+    if (fd < 0 || json < 0 || !text) refuse(out, "no memory for what valgrind says");
     else if (*words) refuse(out, "too many words for a program under valgrind");
     else {
-        int rc = run_child(argv, fd, &status);
+        int rc = run_child(argv, json, fd, &status);
         if (!rc && pread(fd, text, MAX_TEXT, 0) < 0) rc = errno;
         judge(out, rc, status, text, valgrind, within);
+        if (isfinite(out->per_query)) read_kernels(out, json);
     }
     free(text);
+    if (json >= 0) close(json);
     if (fd >= 0) close(fd);
 }

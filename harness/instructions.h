@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "early_exit/adaptive.h"
 
 enum jb_instructions_how { JB_INSTRUCTIONS_NO, JB_INSTRUCTIONS_PAPI, JB_INSTRUCTIONS_CALLGRIND };
 
@@ -14,7 +15,7 @@ struct jb_instructions {
     double per_query;                // NAN: not counted, see reason
     uint32_t queries;                // it is the mean of
     char source[12];                 // "papi" or "callgrind"
-    char kernels[16];                // tier of the kernels that ran: "ref", "avx2", "avx512", "vnni"; empty: not known
+    char kernels[1024];              // that ran: "op=symbol op=symbol ..."; empty: not known
     char reason[320];
 };
 
@@ -24,9 +25,15 @@ typedef int (*jb_instructions_fn)(void *user);
 void jb_instructions_papi(struct jb_instructions *out, const char *kernels, uint32_t queries, jb_instructions_fn run, void *user);
 
 // Starts `valgrind --tool=callgrind` on `program` with `words` (NULL-terminated, argv[0] not among them), counts what happens inside function `within`, and divides by `queries`. valgrind NULL: the one in
-// $PATH. The program must end with 0; its stdout is thrown away, the last line of its stderr is part of the reason when it fails.
+// $PATH. The program must end with 0, and print JSON with the object "kernels" in "environment"
+// (as `run --json` does); the last line of its stderr is part of the reason when it fails.
 void jb_instructions_callgrind(struct jb_instructions *out, const char *valgrind, const char *program, char *const *words, const char *within, uint32_t queries);
 // The number behind "Collected :" in what callgrind says; false: there is none.
 bool jb_instructions_collected(const char *text, uint64_t *out);
+
+// Of a cell with a model, whose policy has been confirmed: as the options ask (harness/sweep.h). Never fails a cell: what cannot be counted has a reason.
+struct jb_ctx;
+struct jb_cell;
+void jb_instructions_of_cell(const struct jb_ctx *c, const struct jb_cell *cell, const struct jb_model *m, const struct jb_policy *p, const struct jb_schedule *s, struct jb_instructions *out);
 
 #endif

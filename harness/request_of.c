@@ -60,7 +60,7 @@ void jb_cell_facts(const struct jb_ctx *c, const struct jb_cell *cell, struct jb
 {
     struct jb_facts *f = out;
     *f = (struct jb_facts){ .target_loss = cell->target_loss, .scenario = (uint32_t)cell->scenario, .batch = cell->batch, .threads = cell->threads, .streams = cell->streams,
-                            .power_limit_w = cell->power_limit_w, .status = cell->status, .accuracy_loss = NAN, .oracle_macs = NAN, .wasteful = NAN, .destructive = NAN, .relative = NAN, .model_bytes = NAN,
+                            .power_limit_w = cell->power_limit_w, .status = cell->status, .accuracy_loss = NAN, .instructions = NAN, .oracle_macs = NAN, .wasteful = NAN, .destructive = NAN, .relative = NAN, .model_bytes = NAN,
                             .session_bytes = NAN, .load_ns = NAN };
     const struct jb_ctx_workload *w = &c->workloads[cell->workload];
     memcpy(f->id, cell->id, sizeof f->id);

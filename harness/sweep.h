@@ -30,6 +30,8 @@ struct jb_sweep_opts {
     const char *limits_state;        // state file of power limits (power/limits.h); NULL: a plan with "power_limit_w" has only unavailable cells
     void (*limits_held)(const struct jb_limits *l); // told while limits may be changed (NULL: no more), for jb_limits_restore_in_signal; NULL: nobody asks
     double slow_query;               // test aid: share of a query's own time that it spins behind it; said in the run's environment. 0: none
+    int count_instructions;          // enum jb_instructions_how
+    const char *program;             // this program, for callgrind
     const char *version, *git, *compiler;
 };
 

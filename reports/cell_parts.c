@@ -254,6 +254,40 @@ int jb_in_memory(const struct jb_codec_in *in, const cJSON *o, const char *key, 
     return rc;
 }
 
+void jb_out_instructions(struct jb_codec_out *w, cJSON *o, const char *key, const struct jb_result_cell *c)
+{
+    if (!isfinite(c->instructions.value)) {
+        jb_out_null(w, o, key);
+        return;
+    }
+    cJSON *p = jb_out_object(w, o, key);
+    jb_out_num(w, p, "value", c->instructions.value);
+    jb_out_text(w, p, "per", "query");
+    jb_out_count(w, p, "queries", c->instructions.queries);
+    jb_out_text(w, p, "source", c->instructions.source);
+    jb_out_text(w, p, "kernels", c->instructions.kernels);
+}
+
+// Absent in files of before: not counted.
+int jb_in_instructions(const struct jb_codec_in *in, const cJSON *o, const char *key, struct jb_result_cell *c)
+{
+    static const char *const KEYS[] = {"value", "per", "queries", "source", "kernels", NULL};
+    const cJSON *p = cJSON_GetObjectItemCaseSensitive(o, key);
+    const char *per = NULL;
+    if (!p || cJSON_IsNull(p))
+        return JB_OK;
+    int rc = jb_in_object(in, o, key, &p);
+    if (!rc) rc = jb_json_only_keys(in->doc, p, "instructions", KEYS, in->err);
+    if (!rc) rc = jb_in_num(in, p, "value", 1, DBL_MAX, &c->instructions.value);
+    if (!rc) rc = jb_in_text(in, p, "per", &per);
+    if (!rc) rc = jb_in_count(in, p, "queries", &c->instructions.queries);
+    if (!rc) rc = jb_in_text(in, p, "source", &c->instructions.source);
+    if (!rc) rc = jb_in_text(in, p, "kernels", &c->instructions.kernels);
+    if (!rc && (isnan(c->instructions.value) || !c->instructions.source || !per || strcmp(per, "query") != 0))
+        rc = jb_in_bad(in, o, key, "must have a value, a source, and be per query");
+    return rc;
+}
+
 void jb_out_overthinking(struct jb_codec_out *w, cJSON *o, const char *key, const struct jb_result_cell *c)
 {
     cJSON *p = jb_out_object(w, o, key);

@@ -28,6 +28,7 @@ static const struct { const char *path; enum cause cause; const char *why; } STA
     {"exits[].accuracy", MEASURED, "no sample left at this exit"},
     {"exits[].latency_mean_ns", MEASURED, "no query left at this exit"},
     {"others_cpu.*", MEASURED, "CPU time of other processes was not recorded"},
+    {"instructions", MEASURED, "not asked for (--count-instructions)"},
     {"tokens", LATER, "unit is query, not token"},
     {"ttft_ns", LATER, "unit is query, not token"},
     {"tpot_ns", LATER, "unit is query, not token"},

@@ -128,7 +128,7 @@ void jb_result_cell_init(struct jb_result_cell *c)
     }
     c->accuracy = c->latency_mean_ci = (struct jb_value){NAN, NAN, NAN, 0};
     c->latency_mean_ns = c->throughput_per_s = c->macs_mean = c->bytes_mean = NAN;
-    c->model_bytes = c->session_bytes = c->peak_rss_bytes = c->load_ns = NAN;
+    c->model_bytes = c->session_bytes = c->peak_rss_bytes = c->load_ns = c->instructions.value = NAN;
     c->energy = (struct jb_result_energy){.cls = JB_ENERGY_NONE, .reason = "not measured", .gross_uj = NAN, .gross_lower_uj = NAN,
         .gross_upper_uj = NAN, .net_uj = NAN, .net_lower_uj = NAN, .net_upper_uj = NAN, .per_correct_uj = NAN, .per_correct_lower_uj = NAN,
         .per_correct_upper_uj = NAN, .power_w = NAN, .idle_w = NAN, .idle_lower_w = NAN, .idle_upper_w = NAN, .edp_uj_ms = NAN, .half_width = NAN, .half_width_target = NAN};

@@ -100,6 +100,8 @@ struct jb_result_cell {
     struct jb_result_exit exits[JB_RESULT_MAX_EXITS];
     struct jb_kd *precision_histogram; size_t n_precision_histogram; // stage executions by precision
     double model_bytes, session_bytes, peak_rss_bytes, load_ns;
+    // User-space instructions of a query, mean over the first `queries`. Compares only with a figure of the same source and kernels. value NAN: not counted.
+    struct jb_result_instructions { double value; uint64_t queries; const char *source, *kernels; } instructions; // "papi", "callgrind"; "op=symbol ..."
     struct jb_result_energy energy;
     struct jb_result_modelled *modelled; size_t n_modelled;
     struct jb_result_others others;

@@ -50,9 +50,10 @@ static void callgrind(void **state)
     struct jb_instructions x;
     char first[] = "run", second[] = "a b", *words[] = {first, second, NULL};
     bench_open(&b);
-    jb_instructions_callgrind(&x, stand_in(&b, "#!/bin/sh\n[ \"$5\" = prog ] && [ \"$7\" = 'a b' ] && [ $# = 7 ] && [ \"$4\" = --toggle-collect=f ] || exit 9\necho '==1== Collected : 1000' >&2\n"), "prog", words, "f", 96);
+    jb_instructions_callgrind(&x, stand_in(&b, "#!/bin/sh\n[ \"$5\" = prog ] && [ \"$7\" = 'a b' ] && [ $# = 7 ] && [ \"$4\" = --toggle-collect=f ] || exit 9\necho '{\"environment\": {\"kernels\": {\"a\": \"x_avx2\", \"b\": \"y\"}}}'\necho '==1== Collected : 1000' >&2\n"), "prog", words, "f", 96);
     if (isnan(x.per_query)) fail_msg("%s", x.reason);
     assert_true(fabs(x.per_query - 1000.0 / 96) < 1e-12 && x.queries == 96 && !strcmp(x.source, "callgrind") && !x.reason[0]);
+    assert_string_equal(x.kernels, "a=x_avx2 b=y");
     refused(&b, NULL, "apt-get install valgrind");
     refused(&b, "#!/bin/sh\necho 'joulebench: no such model' >&2\necho '==1== Collected : 5' >&2\nexit 2\n", "(exit code 2): joulebench: no such model");
     refused(&b, "#!/bin/sh\nkill -9 $$\n", "(signal 9)");

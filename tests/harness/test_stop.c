@@ -16,13 +16,13 @@ static void looks_are_fixed(void **state)
 {
     (void)state;
     uint32_t look[JB_STOP_MAX_LOOKS];
-    static const uint32_t of_32[] = { 8, 12, 18, 27, 32 };
-    assert_int_equal(jb_stop_looks(32, look), 5);
+    static const uint32_t of_32[] = { 10, 15, 23, 32 };
+    assert_int_equal(jb_stop_looks(32, look), 4);
     assert_memory_equal(look, of_32, sizeof of_32);
     assert_int_equal(jb_stop_looks(8, look), 1);
     assert_int_equal(jb_stop_looks(0, look), 0);
     assert_true(jb_stop_looks(UINT32_MAX, look) <= JB_STOP_MAX_LOOKS);
-    assert_true(jb_stop_is_look(32, 12) && !jb_stop_is_look(32, 13) && !jb_stop_is_look(32, 32) && !jb_stop_is_look(8, 8));
+    assert_true(jb_stop_is_look(32, 15) && !jb_stop_is_look(32, 16) && !jb_stop_is_look(32, 32) && !jb_stop_is_look(10, 10));
 }
 
 static void what_is_spent_adds_up(void **state)
@@ -36,8 +36,8 @@ static void what_is_spent_adds_up(void **state)
         assert_true(fabs(sum - 0.05) < 1e-12);
     }
     assert_true(fabs(jb_stop_confidence(8, 8) - 0.95) < 1e-12);
-    assert_true(fabs(1 - jb_stop_confidence(32, 8) - 0.05 * log(1 + (exp(1) - 1) * 0.25)) < 1e-12);
-    assert_true(jb_stop_confidence(32, 9) == jb_stop_confidence(32, 12)); // time was up between two looks
+    assert_true(fabs(1 - jb_stop_confidence(32, 10) - 0.05 * log(1 + (exp(1) - 1) * 10 / 32)) < 1e-12);
+    assert_true(jb_stop_confidence(32, 11) == jb_stop_confidence(32, 15)); // time was up between two looks
     assert_true(jb_stop_confidence(32, 40) == jb_stop_confidence(32, 32));
 }
 
@@ -116,14 +116,14 @@ static void a_cell_ends_early_and_says_so(void **state)
     b.o.clock = jb_clock_fake(&fake);
     if (bench_sweep(&b, plan, &r, &err)) fail_msg("%s", err.detail);
     const struct jb_result_cell *c = &r->cells[0];
-    assert_int_equal(c->n_blocks, 8);
+    assert_int_equal(c->n_blocks, 10);
     assert_non_null(c->blocks.stopped);
-    assert_int_equal(strncmp(c->blocks.stopped, "after 8 of 40 blocks: as narrow as asked; mean latency +-", 56), 0);
+    assert_int_equal(strncmp(c->blocks.stopped, "after 10 of 40 blocks: as narrow as asked; mean latency +-", 57), 0);
     assert_true(c->blocks.confidence > 0.95 && c->blocks.confidence < 1);
     jb_result_close(r);
     b.o.resume = true;
     if (bench_sweep(&b, plan, &r, &err)) fail_msg("%s", err.detail);
-    assert_int_equal(r->cells[0].n_blocks, 8);
+    assert_int_equal(r->cells[0].n_blocks, 10);
     jb_result_close(r);
     bench_close(&b);
 }

@@ -237,7 +237,7 @@ int trust_permuted(const struct trust_args *a)
         free(p.log_ratio);
         return 77;
     }
-    size_t longest = (size_t)trust_number(a, "longest", 50); // as many starts as a gate of 20 s has, or some more
+    size_t longest = (size_t)trust_number(a, "longest", 36); // what a gate of 20 s comes to
     printf("permuted: %llu gates each, of up to %zu starts of the workers, out of %zu recorded (%llu pairs)\n", (unsigned long long)gates, longest, p.n, (unsigned long long)p.pairs);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct outcome o;

@@ -7,6 +7,7 @@
 static const struct { const char *name; int (*run)(const struct trust_args *a); const char *about; } commands[] = {
     { "coverage", trust_coverage, "intervals cover the truth of simulated data: repetitions=2000 scene=NAME resamples=2000 seed=1" },
     { "needs", trust_needs, "coverage of percentiles by number of blocks and queries: repetitions=1000 p=0.99" },
+    { "stopping", trust_stopping, "cells that may end early: repetitions=2000" },
     { "peeking", trust_peeking, "bets looked at after every pair: repetitions=2000 pairs=1000" },
     { "accuracy", trust_accuracy, "verdicts on k flipped predictions: repetitions=10000" },
     { "record", trust_record, "a live A/A run to a file: program=JOULEBENCH a=A.json b=B.json out=FILE seconds=60" },

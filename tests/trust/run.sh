@@ -1,7 +1,7 @@
 #!/bin/bash
 # The proof of docs/trust.md, part by part.
 #   run.sh full|short DIR PROGRAM TRUST [PART...]
-# Parts: coverage peeking accuracy record permuted live-aa live-3 live-1 paths. What was done is kept in DIR: tables as PART.txt; gates as lines of gates.jsonl, where a part that was cut off goes on.
+# Parts: coverage stopping peeking accuracy record permuted live-aa live-3 live-1 paths. What was done is kept in DIR: tables as PART.txt; gates as lines of gates.jsonl, where a part that was cut off goes on.
 #   REPETITIONS, GATES (live), PERMUTED, SECONDS_A_GATE, SECONDS_RECORDED   sizes     PRIORITY   in front of live gates: "chrt -f 5"
 # The last line is "N passed, N failed, N skipped".
 set -uo pipefail
@@ -11,10 +11,10 @@ shift 4
 mkdir -p "$dir" && dir=$(realpath "$dir") || exit 1
 
 if [ "$form" = short ]; then
-    parts=${*:-coverage peeking accuracy record permuted live-short paths}
+    parts=${*:-coverage stopping peeking accuracy record permuted live-short paths}
     : "${REPETITIONS:=60}" "${RESAMPLES:=400}" "${PERMUTED:=300}" "${SECONDS_RECORDED:=5}" "${SECONDS_A_GATE:=8}"
 else
-    parts=${*:-coverage peeking accuracy record permuted paths live-aa live-3 live-1}
+    parts=${*:-coverage stopping peeking accuracy record permuted paths live-aa live-3 live-1}
     : "${REPETITIONS:=2000}" "${RESAMPLES:=2000}" "${PERMUTED:=10000}" "${SECONDS_RECORDED:=180}" "${SECONDS_A_GATE:=20}"
 fi
 : "${GATES:=100}" "${PRIORITY:=}" "${BLOCK_MS:=5}"
@@ -64,6 +64,7 @@ live_short() {
 run_part() {
     case $1 in
     coverage) "$trust" coverage repetitions="$REPETITIONS" resamples="$RESAMPLES" ;;
+    stopping) "$trust" stopping repetitions="$REPETITIONS" ;;
     peeking) "$trust" peeking repetitions=$((REPETITIONS * 5)) ;;
     accuracy) "$trust" accuracy repetitions=$((REPETITIONS * 5)) ;;
     # shellcheck disable=SC2086

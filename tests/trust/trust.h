@@ -47,6 +47,7 @@ double trust_number(const struct trust_args *a, const char *name, double otherwi
 
 int trust_coverage(const struct trust_args *a);  // intervals of all metrics on simulated data
 int trust_needs(const struct trust_args *a);     // the same by number of blocks and queries: where jb_compare_needs comes from
+int trust_stopping(const struct trust_args *a);  // cells that may end early
 int trust_peeking(const struct trust_args *a);   // the sequential judge on simulated pairs, looked at after every one
 int trust_accuracy(const struct trust_args *a);  // a model with k predictions flipped: verdicts
 int trust_record(const struct trust_args *a);    // a live A/A run, pair by pair, to a file

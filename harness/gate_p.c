@@ -49,7 +49,9 @@ static struct jb_gate_p of_difference(const struct jb_compared_metric *m, double
     if (!jb_gate_discordant(m, confidence, &b, &c)) // two independent proportions: the interval read backwards
         return (struct jb_gate_p){ jb_normal_cdf(distance(m->effect, m->upper, -margin, z)), 1 - jb_normal_cdf(distance(m->effect, m->lower, -margin, z)) };
     double better = jb_noninferiority_p(b, c, m->n_baseline, margin), exact = b + c ? jb_binomial_cdf(c, b + c, 0.5) : 1;
-    return (struct jb_gate_p){ fmax(1 - better, exact), better };
+    // Counts are whole numbers, and the score is only about normal: for a fail one broken answer is forgiven (a continuity correction, Edwards 1948), without which 1.2 % instead of 1 % fail at the margin.
+    double worse = 1 - jb_noninferiority_p(b ? b - 1 : 0, c, m->n_baseline, margin);
+    return (struct jb_gate_p){ fmax(worse, exact), better };
 }
 
 struct jb_gate_p jb_gate_p_of(const struct jb_compared_metric *m, double margin, double confidence)

@@ -23,7 +23,7 @@ int jb_gate_judge_with(struct jb_comparison *c, const struct jb_gate_rules *r, e
 
 // One-sided p-values of a metric with an interval: worse: H0 "not worse than the margin"; better: H0 "worse by the margin or more". NAN: it has no interval.
 // Ratios: Student's distribution with blocks - 1 degrees of freedom around the log effect, whose standard error is that half of the interval which reaches towards the margin (a confidence interval read
-// backwards; the interval itself may be a bootstrap's). Accuracy on the same samples: the score test of paired proportions (Tango 1998), and never below the exact one-sided McNemar test.
+// backwards; the interval itself may be a bootstrap's). Accuracy on the same samples: the score test of paired proportions (Tango 1998), for a fail with a continuity correction and never below the exact one-sided McNemar test.
 struct jb_gate_p { double worse, better; };
 struct jb_gate_p jb_gate_p_of(const struct jb_compared_metric *m, double margin, double confidence);
 // The samples that only one side answers right, from what a comparison says of paired accuracies: the Tango interval is found for one such pair alone. False: not paired, or no such pair.

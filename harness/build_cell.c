@@ -188,7 +188,8 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
     c->peak_rss_bytes = or_nan(b->rec->peak_rss_bytes);
     rc = modelled(b->r, c, f);
     if (!rc) rc = instructions(b->r, c, f);
-    if (!rc) rc = jb_build_energy(b, c, x->rec);
+    if (!rc) rc = jb_build_blocks(b, index);
+    if (!rc) rc = jb_build_energy(b, c, x);
     if (!rc && f->samples.n_bytes) {
         rc = samples(b, x, &why);
         if (!rc) rc = jb_build_latency(b, index, &why);

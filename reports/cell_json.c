@@ -34,7 +34,7 @@ static const struct field FIELDS[] = {
     PART_("exit_histogram", exit_histogram), PART_("exits", exits), PART_("precision_histogram", precision_histogram),
     SIGNED_(regret_macs), PART_("overthinking", overthinking),
     PART_("memory", memory), NUM_(load_ns), PART_("instructions", instructions),
-    PART_("energy", energy), PART_("energy_modelled", modelled), PART_("others_cpu", others),
+    PART_("energy", energy), PART_("energy_modelled", modelled), PART_("others_cpu", others), PART_("blocks", blocks),
     PART_("tokens", later), PART_("ttft_ns", later), PART_("tpot_ns", later), PART_("ppl", later),
 };
 #define N_FIELDS (sizeof FIELDS / sizeof *FIELDS)

@@ -64,8 +64,8 @@ JB_PART(overthinking)
 JB_PART(energy)
 JB_PART(modelled)
 JB_PART(others)
-JB_PART(later) // tokens, ttft_ns, tpot_ns, ppl: null until token workloads exist
 JB_PART(blocks)
+JB_PART(later) // tokens, ttft_ns, tpot_ns, ppl: null until token workloads exist
 #undef JB_PART
 
 // Adds "reasons": {path: text} for everything in the cell's object that is null (reports/reasons.c).
@@ -77,11 +77,11 @@ const char *jb_cell_reason(const struct jb_result_cell *c, const char *path);
 void jb_power_to_json(struct jb_codec_out *w, cJSON *root, const struct jb_result_power *m);
 int jb_power_from_json(const struct jb_codec_in *in, const cJSON *root, struct jb_result_power *m); // absent: not known
 
-// The whole document as a tree: owned by the caller (cJSON_Delete); NULL on out of memory.
 // The run's checks (reports/validity_json.c).
 void jb_validity_to_json(struct jb_codec_out *w, cJSON *root, const struct jb_result_validity *v);
 int jb_validity_from_json(const struct jb_codec_in *in, const cJSON *root, struct jb_result_validity *v); // absent: not known
 
+// The whole document as a tree: owned by the caller (cJSON_Delete); NULL on out of memory.
 cJSON *jb_result_to_json(const struct jb_result *r);
 
 #endif

@@ -105,9 +105,9 @@ struct jb_result_cell {
     struct jb_result_energy energy;
     struct jb_result_modelled *modelled; size_t n_modelled;
     struct jb_result_others others;
+    struct jb_result_blocks blocks;
     double regret_macs;              // mean MACs above the earliest-correct oracle; NAN
     double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
-    struct jb_result_blocks blocks;
     // For plots: latency histogram of the performance pass (edges rise by a constant factor).
     double *hist_edges_ns; uint64_t *hist_counts; size_t n_hist; // n_hist counts, n_hist + 1 edges
     // Optional: why a figure is missing, by its JSON path in the cell ("accuracy_loss", "latency_ns.p99", "memory.peak_rss_bytes", "exits[].accuracy").
@@ -138,9 +138,9 @@ struct jb_result {
     struct jb_kv *seeds; size_t n_seeds;
     struct jb_kv *notes; size_t n_notes;               // e.g. "fashion": "own split"
     struct jb_result_power power;
+    struct jb_result_validity validity;
     struct jb_result_cell *cells; size_t n_cells;
     struct jb_result_oracle *oracles; size_t n_oracles;
-    struct jb_result_validity validity;
     struct jb_result_hull *hull; size_t n_hull;
     struct jb_result_sentence *sentences; size_t n_sentences;
     bool complete;                                     // false: interrupted; cells not measured are absent

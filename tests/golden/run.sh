@@ -44,7 +44,8 @@ prepare() {
   "models": [ {"name": "net", "file": "net.gguf", "workload": "made-up"} ],
   "precisions": ["f32", "int8"],
   "policies": [ {"name": "final"}, {"name": "maxprob", "threshold": [0.5]} ],
-  "scenarios": ["single-stream"], "threads": [1], "streams": [1], "percentiles": [0.5], "repetitions": 2, "block_ms": 5, "idle_ms": 1, "max_seconds": 2
+  "scenarios": ["single-stream"], "threads": [1], "streams": [1], "percentiles": [0.5], "repetitions": 2, "block_ms": 5, "idle_ms": 1, "max_seconds": 2,
+  "validity": {"max_other_cpu": 1, "max_steal": 1, "max_involuntary_per_s": 1e9, "max_reference_drift": 1e6, "max_freq_change": 100, "swap": true, "throttling": true}
 }
 PLAN
     mkdir -p empty

@@ -175,10 +175,12 @@ static double *beyond(const struct jb_pooled *p, double percentile)
     return x;
 }
 
-static int widening(double *out, double *a, size_t n_a, double *b, size_t n_b, double confidence)
+// Takes over a and b. paired: what counts is what the two of a pair do to the ratio together.
+static int widening(double *out, double *a, size_t n_a, double *b, size_t n_b, bool paired, double confidence)
 {
     bool there = a && b;
-    if (there) *out = jb_correlated_widening(a, n_a, b, n_b, confidence);
+    for (size_t i = 0; there && paired && i < n_a; i++) a[i] -= b[i];
+    if (there) *out = jb_correlated_widening(a, n_a, paired ? NULL : b, n_b, confidence);
     free(a);
     free(b);
     return there ? 0 : JB_E_NOMEM;
@@ -190,7 +192,7 @@ int jb_effect_percentile(struct jb_effect *out, const struct jb_pooled *a, const
     double effect = jb_pooled_percentile(b, NULL, percentile) / jb_pooled_percentile(a, NULL, percentile);
     double widen = 1;
     int rc = p.times_a && p.times_b ? 0 : JB_E_NOMEM;
-    if (!rc && !paired) rc = widening(&widen, beyond(a, percentile), a->n_blocks, beyond(b, percentile), b->n_blocks, r->confidence);
+    if (!rc) rc = widening(&widen, beyond(a, percentile), a->n_blocks, beyond(b, percentile), b->n_blocks, paired, r->confidence);
     if (!rc) rc = resample(out, effect, widen, percentile_ratio, &p, a->n_blocks, paired ? 0 : b->n_blocks, r);
     free(p.times_a);
     free(p.times_b);
@@ -237,7 +239,7 @@ int jb_effect_sums(struct jb_effect *out, const struct jb_sums *a, const struct 
     double effect = sums_ratio(&t, NULL);
     size_t n_b = paired ? 0 : b->n;
     double widen = 1;
-    int rc = paired ? 0 : widening(&widen, residuals(a), a->n, residuals(b), b->n, r->confidence);
+    int rc = widening(&widen, residuals(a), a->n, residuals(b), b->n, paired, r->confidence);
     if (rc) return rc;
     if (!a->top_lower || !b->top_lower) return resample(out, effect, widen, sums_ratio, &t, a->n, n_b, r);
     t.of_b = LEAST;
@@ -273,11 +275,14 @@ size_t jb_batches(const uint32_t *instance, size_t n_pairs, uint32_t *batch)
     return n;
 }
 
-static void student(struct jb_effect *out, const double *a, const double *b, size_t n, double confidence)
+// log_b: log of b, a being 1: room that is used up.
+static void student(struct jb_effect *out, const double *a, const double *b, double *log_b, size_t n, double confidence)
 {
     struct jb_ratio r = jb_paired_ratio(a, b, n, confidence);
-    double se = n > 1 ? (log(r.upper) - log(r.lower)) / 2 / jb_student_t(confidence, (double)n - 1) : NAN;
-    *out = (struct jb_effect){ r.ratio, r.lower, r.upper, NAN };
+    for (size_t i = 0; i < n; i++) log_b[i] = log(b[i]);
+    double half = (log(r.upper) - log(r.lower)) / 2 * (isfinite(r.ratio) ? jb_correlated_widening(log_b, n, NULL, 0, confidence) : 1);
+    double se = n > 1 ? half / jb_student_t(confidence, (double)n - 1) : NAN;
+    *out = (struct jb_effect){ r.ratio, r.ratio * exp(-half), r.ratio * exp(half), NAN };
     if (isfinite(r.ratio) && isfinite(se)) out->p = se > 0 ? student_p(fabs(log(r.ratio)) / se, (double)n - 1) : r.ratio == 1 ? 1 : 0;
 }
 
@@ -293,7 +298,7 @@ int jb_effect_pairs(struct jb_effect *out, const double *a, const double *b, con
         ones[i] = 1;
         sum[i] = exp(sum[i] / count[i]);
     }
-    student(out, ones, sum, n_batches, confidence);
+    student(out, ones, sum, count, n_batches, confidence); // the counts are done with
     free(sum);
     return 0;
 }

@@ -8,7 +8,7 @@
 struct jb_effect { double effect, lower, upper, p; };        // NAN: none
 struct jb_resampling { double confidence; uint32_t resamples; uint64_t seed; };
 
-// Intervals of two runs (not paired) are as wide as the correlation of neighbouring blocks asks for (jb_correlated_widening): that of the blocks' influence on the figure, in the order of the blocks.
+// Intervals are as wide as the correlation of neighbouring blocks, of pairs that of neighbouring batches, asks for (jb_correlated_widening): the correlation of their influence on the figure, in order.
 
 // All latencies of one side in one sorted list, with the block of each, so that a percentile of any draw of blocks is found without sorting again.
 struct jb_pooled {

@@ -27,7 +27,8 @@ cat >long.json <<'PLAN'
   "models": [ {"name": "net", "file": "net.gguf", "workload": "made-up"} ],
   "precisions": ["f32", "int8"], "policies": [ {"name": "final"}, {"name": "maxprob", "threshold": [0.3, 0.5]} ],
   "scenarios": ["single-stream"], "threads": [1], "streams": [1],
-  "percentiles": [0.5], "repetitions": 40, "block_ms": 100, "idle_ms": 1, "max_seconds": 60
+  "percentiles": [0.5], "repetitions": 40, "block_ms": 100, "idle_ms": 1, "max_seconds": 60,
+  "validity": {"max_other_cpu": 1, "max_steal": 1, "max_involuntary_per_s": 1e9, "max_reference_drift": 1e6, "max_freq_change": 100, "throttling": true, "swap": true}
 }
 PLAN
 sed 's/"repetitions": 40, "block_ms": 100/"repetitions": 2, "block_ms": 5/; s/"max_seconds": 60/"max_seconds": 2/' long.json >short.json

@@ -33,7 +33,7 @@ cat >plan.json <<'PLAN'
   "workloads": [ {"name": "made-up", "preset": "synthetic", "params": {"h": 12, "w": 12, "classes": 5, "n": 1000}} ],
   "models": [ {"name": "net", "file": "net.gguf", "workload": "made-up"} ],
   "precisions": ["int8"], "policies": [ {"name": "final"} ],
-  "scenarios": ["single-stream"], "threads": [1], "streams": [1], "percentiles": [0.5], "repetitions": 5, "block_ms": 2, "idle_ms": 0, "lead_in_ms": 0.2, "max_seconds": 2
+  "scenarios": ["single-stream"], "threads": [1], "streams": [1], "percentiles": [0.5], "repetitions": 5, "block_ms": 2, "idle_ms": 0, "lead_in_ms": 0.2, "max_seconds": 2, "validity": {"max_other_cpu": 1, "max_steal": 1, "max_involuntary_per_s": 1e9, "max_reference_drift": 1e6, "max_freq_change": 100, "throttling": true, "swap": true}
 }
 PLAN
 sed 's/net.gguf/wide.gguf/' plan.json >wide.json

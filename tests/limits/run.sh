@@ -47,7 +47,8 @@ cat >long.json <<'PLAN'
   "models": [ {"name": "net", "file": "net.gguf", "workload": "made-up"} ],
   "precisions": ["int8"], "policies": [ {"name": "final"}, {"name": "maxprob", "threshold": [0.3]} ],
   "scenarios": ["single-stream"], "power_limit_w": [15, 28],
-  "percentiles": [0.5], "repetitions": 60, "block_ms": 100, "idle_ms": 1, "max_seconds": 60
+  "percentiles": [0.5], "repetitions": 60, "block_ms": 100, "idle_ms": 1, "max_seconds": 60,
+  "validity": {"max_other_cpu": 1, "max_steal": 1, "max_involuntary_per_s": 1e9, "max_reference_drift": 1e6, "max_freq_change": 100, "throttling": true, "swap": true}
 }
 PLAN
 sed 's/"repetitions": 60, "block_ms": 100/"repetitions": 2, "block_ms": 10/; s/"max_seconds": 60/"max_seconds": 2/' long.json >short.json

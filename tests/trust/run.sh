@@ -13,7 +13,7 @@ mkdir -p "$dir" && dir=$(realpath "$dir") || exit 1
 
 if [ "$form" = short ]; then
     parts=${*:-coverage stopping peeking accuracy record permuted live-short paths}
-    : "${REPETITIONS:=60}" "${RESAMPLES:=400}" "${PERMUTED:=300}" "${SECONDS_RECORDED:=5}" "${SECONDS_A_GATE:=8}"
+    : "${REPETITIONS:=60}" "${RESAMPLES:=400}" "${PERMUTED:=300}" "${SECONDS_RECORDED:=9}" "${SECONDS_A_GATE:=8}"
 else
     parts=${*:-coverage stopping peeking accuracy record permuted paths live-aa live-3 live-1}
     : "${REPETITIONS:=2000}" "${RESAMPLES:=2000}" "${PERMUTED:=10000}" "${SECONDS_RECORDED:=180}" "${SECONDS_A_GATE:=20}"

@@ -13,10 +13,10 @@ $(TRUST_PROGRAM): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/trust/*.c)) $(LIN
 	$(Q)$(CC) $(JB_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@.$$$$ $^ $(LDLIBS_ALL) && mv -f $@.$$$$ $@
 
 trust: $(B)/joulebench $(TRUST_PROGRAM)
-	@tests/trust/run.sh full $(TRUST_DIR) $(B)/joulebench $(TRUST_PROGRAM) $(TRUST)
+	@tests/trust/trust.sh full $(TRUST_DIR) $(B)/joulebench $(TRUST_PROGRAM) $(TRUST)
 
 trust-short: $(B)/joulebench $(TRUST_PROGRAM)
-	@tests/trust/run.sh short $(TRUST_DIR) $(B)/joulebench $(TRUST_PROGRAM) $(TRUST)
+	@tests/trust/trust.sh short $(TRUST_DIR) $(B)/joulebench $(TRUST_PROGRAM) $(TRUST)
 
 ## make trust [TRUST=...]   the proof of docs/trust.md, up to two hours, resumed where it was cut off; TRUST="coverage permuted live-aa": only these parts
 ## make trust-short         a small form of it, less than a minute

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The proof of docs/trust.md, part by part.
-#   run.sh full|short DIR PROGRAM TRUST [PART...]
+#   trust.sh full|short DIR PROGRAM TRUST [PART...]
 # Parts: coverage stopping peeking accuracy record permuted live-aa live-3 live-1 paths. What was done is kept in DIR: tables as PART.txt; gates as lines of gates.jsonl, where a part that was cut off goes on.
 #   REPETITIONS, GATES (live), PERMUTED, SECONDS_A_GATE, SECONDS_RECORDED   sizes     PRIORITY   in front of live gates: "chrt -f 5"
 # The last line is "N passed, N failed, N skipped".

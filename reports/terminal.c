@@ -1,5 +1,6 @@
 // The terminal summary: the answer in words, then an aligned table, then what is not valid and why.
 #include "reports/formats.h"
+#include "reports/pen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,66 +9,14 @@
 #define MAX_ROWS 16
 #define COLUMNS 10
 
-#define BOLD "\033[1m"
-#define DIM "\033[2m"
-#define GREEN "\033[32m"
-#define RED "\033[31m"
-#define YELLOW "\033[33m"
-#define PLAIN "\033[0m"
-
-struct pen { struct jb_str *out; size_t width; bool color; };
-
-static void ink(const struct pen *p, const char *code)
-{
-    if (p->color)
-        jb_str_add(p->out, code);
-}
-
-static size_t columns_of(const char *s)
-{
-    size_t n = 0;
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xC0) != 0x80;
-    return n;
-}
-
-// Words on lines of at most p->width columns, hanging by `indent`. `text` is sanitised here.
-static void wrap(const struct pen *p, const char *text, size_t indent, size_t at)
-{
-    struct jb_str plain = {0};
-    jb_add_plain(&plain, text, 0);
-    const char *s = jb_str_get(&plain);
-    bool first = true;
-    while (*s) {
-        size_t n = strcspn(s, " ");
-        char word[512];
-        snprintf(word, sizeof word, "%.*s", (int)n, s);
-        size_t w = columns_of(word);
-        if (!first && at + 1 + w > p->width) {
-            jb_str_addf(p->out, "\n%*s", (int)indent, "");
-            at = indent;
-        } else if (!first) {
-            jb_str_add(p->out, " ");
-            at++;
-        }
-        jb_str_addn(p->out, s, n);
-        at += w;
-        first = false;
-        s += n;
-        s += strspn(s, " ");
-    }
-    jb_str_add(p->out, "\n");
-    jb_str_free(&plain);
-}
-
 static void say(void *user, const char *kind, const char *text)
 {
-    const struct pen *p = user;
+    const struct jb_pen *p = user;
     bool answer = strcmp(kind, "answer") == 0, warning = strcmp(kind, "warning") == 0;
-    ink(p, answer ? BOLD : warning ? YELLOW : "");
+    jb_pen_ink(p, answer ? BOLD : warning ? YELLOW : "");
     jb_str_add(p->out, answer ? "" : warning ? "! " : "- ");
-    wrap(p, text, answer ? 0 : 2, answer ? 0 : 2);
-    ink(p, answer || warning ? PLAIN : "");
+    jb_pen_wrap(p, text, answer ? 0 : 2, answer ? 0 : 2);
+    jb_pen_ink(p, answer || warning ? PLAIN : "");
 }
 
 struct table {
@@ -116,10 +65,10 @@ static void fill_row(const struct jb_view *v, const struct jb_group *g, struct t
 static void measure(struct table *t)
 {
     for (size_t k = 0; k < COLUMNS; k++) {
-        t->width[k] = columns_of(t->head[k]);
+        t->width[k] = jb_pen_columns(t->head[k]);
         for (size_t i = 0; i < t->n; i++)
-            if (columns_of(t->cell[i][k]) > t->width[k])
-                t->width[k] = columns_of(t->cell[i][k]);
+            if (jb_pen_columns(t->cell[i][k]) > t->width[k])
+                t->width[k] = jb_pen_columns(t->cell[i][k]);
     }
 }
 
@@ -137,14 +86,14 @@ static void fit(struct table *t, size_t width)
     }
 }
 
-static void print_line(const struct pen *p, const struct table *t, const char *mark, const char *const *cells, const char (*row)[64])
+static void print_line(const struct jb_pen *p, const struct table *t, const char *mark, const char *const *cells, const char (*row)[64])
 {
     jb_str_add(p->out, mark);
     for (size_t k = 0; k < COLUMNS; k++) {
         if (!t->shown[k])
             continue;
         const char *s = cells ? cells[k] : row[k];
-        int pad = (int)(t->width[k] - columns_of(s));
+        int pad = (int)(t->width[k] - jb_pen_columns(s));
         if (k == 0)
             jb_str_addf(p->out, " %s%*s", s, pad, "");
         else
@@ -152,33 +101,33 @@ static void print_line(const struct pen *p, const struct table *t, const char *m
     }
 }
 
-static void print_table(const struct pen *p, const struct jb_view *v, const struct jb_group *g, const struct table *t)
+static void print_table(const struct jb_pen *p, const struct jb_view *v, const struct jb_group *g, const struct table *t)
 {
-    ink(p, DIM);
+    jb_pen_ink(p, DIM);
     print_line(p, t, " ", t->head, NULL);
-    ink(p, PLAIN);
+    jb_pen_ink(p, PLAIN);
     jb_str_add(p->out, "\n");
     for (size_t i = 0; i < t->n; i++) {
         bool answer = t->row[i] == g->answer, front = v->cells[t->row[i]].front, joules = t->row[i] == g->joules;
-        ink(p, answer ? BOLD GREEN : joules ? BOLD : front ? "" : DIM);
+        jb_pen_ink(p, answer ? BOLD GREEN : joules ? BOLD : front ? "" : DIM);
         print_line(p, t, answer ? ">" : joules ? "J" : front ? "*" : " ", NULL, (const char (*)[64])t->cell[i]);
-        ink(p, answer || joules || !front ? PLAIN : "");
+        jb_pen_ink(p, answer || joules || !front ? PLAIN : "");
         jb_str_add(p->out, "\n");
     }
 }
 
-static void energy_line(const struct pen *p, const struct jb_view *v)
+static void energy_line(const struct jb_pen *p, const struct jb_view *v)
 {
     if (v->energy || v->energy_said || !v->r->n_cells)
         return;
     struct jb_str s = {0};
     jb_str_addf(&s, "energy: none: %s", jb_text(v->no_energy_reason, "reasons differ from cell to cell, see results.json"));
     jb_str_add(p->out, "  ");
-    wrap(p, jb_str_get(&s), 4, 2);
+    jb_pen_wrap(p, jb_str_get(&s), 4, 2);
     jb_str_free(&s);
 }
 
-static void print_group(const struct pen *p, const struct jb_view *v, const struct jb_group *g)
+static void print_group(const struct jb_pen *p, const struct jb_view *v, const struct jb_group *g)
 {
     struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy", "net", "per correct"}};
     size_t room = p->width > 90 ? p->width - 60 : p->width >= 60 ? 30 : p->width - 24, left = 0;
@@ -202,15 +151,15 @@ static void print_group(const struct pen *p, const struct jb_view *v, const stru
     measure(&t);
     fit(&t, p->width);
     jb_str_add(p->out, "\n");
-    ink(p, BOLD);
+    jb_pen_ink(p, BOLD);
     jb_str_add(p->out, g->label);
-    ink(p, PLAIN);
+    jb_pen_ink(p, PLAIN);
     jb_str_add(p->out, "\n");
     if (g->note) {
-        ink(p, DIM);
+        jb_pen_ink(p, DIM);
         jb_str_add(p->out, "  ");
-        wrap(p, g->note, 2, 2);
-        ink(p, PLAIN);
+        jb_pen_wrap(p, g->note, 2, 2);
+        jb_pen_ink(p, PLAIN);
     }
     if (!t.n) {
         jb_str_add(p->out, "  no valid setting\n");
@@ -221,7 +170,7 @@ static void print_group(const struct pen *p, const struct jb_view *v, const stru
         jb_str_addf(p->out, "  ... and %zu more in results.csv\n", left);
 }
 
-static void print_bad(const struct pen *p, const struct jb_view *v)
+static void print_bad(const struct jb_pen *p, const struct jb_view *v)
 {
     bool head = false;
     size_t shown = 0, left = 0;
@@ -236,13 +185,13 @@ static void print_bad(const struct pen *p, const struct jb_view *v)
         if (!head)
             jb_str_add(p->out, "\nnot valid\n");
         head = true;
-        ink(p, c->status == JB_CELL_UNAVAILABLE ? DIM : RED);
+        jb_pen_ink(p, c->status == JB_CELL_UNAVAILABLE ? DIM : RED);
         size_t at = 4 + strlen(jb_cell_status_name(c->status)) + 2;
         jb_str_addf(p->out, "  %s  ", jb_cell_status_name(c->status));
         at += jb_add_plain(p->out, jb_text(c->label, "?"), 48);
         jb_str_add(p->out, ": ");
-        wrap(p, jb_text(c->reason, "no reason was given"), 6, at + 2);
-        ink(p, PLAIN);
+        jb_pen_wrap(p, jb_text(c->reason, "no reason was given"), 6, at + 2);
+        jb_pen_ink(p, PLAIN);
     }
     if (left)
         jb_str_addf(p->out, "  ... and %zu more in results.csv\n", left);
@@ -252,7 +201,7 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
 {
     struct jb_view v;
     struct jb_err err;
-    struct pen p = {.out = out, .width = width <= 0 ? 100 : width < 40 ? 40 : (size_t)width, .color = color};
+    struct jb_pen p = {.out = out, .width = width <= 0 ? 100 : width < 40 ? 40 : (size_t)width, .color = color};
     int rc = jb_view_open(&v, r, &err);
     if (rc)
         return rc;
@@ -261,7 +210,7 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
         print_group(&p, &v, &v.groups[i]);
     if (v.n_groups) {
         jb_str_add(out, "\n");
-        wrap(&p, v.energy ? "  > the answer, J the fewest joules per correct answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need; energy: gross a query with the half-width of its bounds, net of idle, and gross a correct answer" :
+        jb_pen_wrap(&p, v.energy ? "  > the answer, J the fewest joules per correct answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need; energy: gross a query with the half-width of its bounds, net of idle, and gross a correct answer" :
             "  > the answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);
         energy_line(&p, &v);
     }
@@ -270,7 +219,7 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
     jb_str_addf(&counts, "%zu cells: %zu valid, %zu invalid, %zu failed, %zu unavailable", r->n_cells, v.n_by_status[JB_CELL_VALID], v.n_by_status[JB_CELL_INVALID],
         v.n_by_status[JB_CELL_FAILED], v.n_by_status[JB_CELL_UNAVAILABLE]);
     jb_str_add(out, "\n");
-    wrap(&p, jb_str_get(&counts), 2, 0);
+    jb_pen_wrap(&p, jb_str_get(&counts), 2, 0);
     jb_str_free(&counts);
     jb_view_close(&v);
     return out->failed ? JB_E_NOMEM : JB_OK;

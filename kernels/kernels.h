@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "kernels/rows.h"
 
 #define JB_PLANE_SLACK 256
 #define JB_ALIGN 64
@@ -115,6 +116,21 @@ struct jb_kernels {
     void (*bytes_to_f32)(const uint8_t *in, const struct jb_plane *out, const float *scale, const float *offset);
     // Copies contiguous NHWC bytes into a plane with halo.
     void (*bytes_to_plane)(const uint8_t *in, const struct jb_plane *out);
+
+    // Rows of a sequence (kernels/rows.h).
+    void (*quantize_rows)(const float *x, ptrdiff_t x_stride, int32_t m, int32_t n, const struct jb_rows_q8 *out);
+    void (*matmul_f32)(const struct jb_matmul *a);
+    void (*matmul_f16)(const struct jb_matmul *a);
+    void (*matmul_q8_0)(const struct jb_matmul *a);
+    void (*matmul_q4_0)(const struct jb_matmul *a);
+    void (*matmul_q4_1)(const struct jb_matmul *a);
+    void (*rms_norm)(const struct jb_rms_norm *a);
+    void (*silu_mul)(const struct jb_silu_mul *a);
+    void (*rope)(const struct jb_rope *a);
+    void (*kv_put)(const struct jb_kv_put *a);
+    void (*attention)(const struct jb_attention *a);
+    void (*best)(struct jb_best *a);
+    void (*log_sum)(struct jb_log_sum *a);
 };
 
 #define JB_S4_GROUP 32

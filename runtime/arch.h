@@ -11,6 +11,7 @@
 struct jb_arch_ops {
     const char *name;    // general.architecture
     const char *summary;
+    bool pool;           // sessions may have several threads
     // Builds everything from the checked file. Fills info (but path, hashes, file_bytes, load_ns, which the caller fills) and *impl. Texts in info live as long as impl.
     int (*build)(void **impl, struct jb_model_info *info, const struct jb_gguf *g, const struct jb_gguf *exits, const struct jb_kernels *k, const struct jb_model_opts *o, struct jb_err *err);
     void (*destroy)(void *impl);

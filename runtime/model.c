@@ -54,7 +54,10 @@ static int build(struct jb_model *m, const struct jb_kernels *kernels, const str
     info->path = jb_gguf_name(m->file);
     info->name = info->license = info->provenance = info->task = "";
     info->file_bytes = jb_gguf_file_bytes(m->file);
-    jb_gguf_hash(m->file, info->sha256);
+    info->weights = "";
+    info->file = m->file;
+    if (!opts || !opts->no_hash)
+        jb_gguf_hash(m->file, info->sha256);
     int rc = choose_arch(m, err);
     if (!rc && m->exits)
         rc = check_exits(m, err);

@@ -11,6 +11,7 @@
 #include "runtime/tensor.h"
 
 struct jb_model;
+struct jb_gguf;
 
 #define JB_MAX_PARTS 2
 
@@ -25,6 +26,8 @@ struct jb_stage_info {
     struct jb_cost head_cost[JB_PREC_COUNT];
     double temperature;                     // of its exit
     uint32_t n_ops, n_head_ops;
+    uint32_t n_layers;                      // layers of a language model in this stage; 0 otherwise
+    bool has_gate;                          // its head offers JB_WANT_GATE
 };
 
 struct jb_model_info {
@@ -47,11 +50,15 @@ struct jb_model_info {
     uint32_t n_parts;                       // sequences of stages: 1, or 2 for an encoder and a decoder
     uint32_t part_stage[JB_MAX_PARTS + 1];  // part p has stages part_stage[p] to part_stage[p + 1] - 1
     uint32_t max_positions;                 // of one sequence; 0 for images
+    const char *weights;                    // type of most weight bytes, as stored: "Q4_1"; "" where precisions are derived
+    uint64_t pack_ns, unpacked_bytes;       // of load_ns: time to bring weights into the kernels' order; bytes of the file that stay mapped in use (e.g. the embedding's rows)
+    const struct jb_gguf *file;             // the open file (tokenizer, template); borrowed
 };
 
 struct jb_model_opts {
     const char *exits_path;  // side file with exits, or NULL
     uint32_t precisions;     // which to prepare, as bits; 0: all that the file supports
+    bool no_hash;            // leave info.sha256 empty (hashing a large file takes longer than loading it)
 };
 
 // Builds through the row of runtime/arch.h that general.architecture names. The kernel table is copied.

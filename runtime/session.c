@@ -1,5 +1,6 @@
 // The session as callers see it: checks rows and their order, then hands on to the row of the model's family.
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/model_impl.h"
 
@@ -14,8 +15,8 @@ struct jb_session {
 
 int jb_session_open(struct jb_session **out, const struct jb_model *m, const struct jb_session_opts *opts, struct jb_err *err)
 {
-    if (opts->threads > 1)
-        return jb_fail(err, JB_E_UNSUPPORTED, "%u threads in one session (1 is supported)", opts->threads);
+    if (opts->threads > 1 && !m->arch->pool)
+        return jb_fail(err, JB_E_UNSUPPORTED, "%u threads in one session (%s networks run on 1)", opts->threads, m->arch->name);
     if (opts->max_rows < 1)
         return jb_fail(err, JB_E_INVALID, "a session needs at least one row");
     if (opts->max_rows > 65536)
@@ -142,4 +143,34 @@ int jb_session_observe(struct jb_session *s, jb_observe_fn fn, void *self)
         return JB_E_UNSUPPORTED;
     s->arch->observe(s->state, fn, self);
     return JB_OK;
+}
+
+static int find_name(const char *const *names, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static const char *const fill_names[JB_FILL_COUNT] = { "exact", "frozen" }, *const kv_names[JB_KV_COUNT] = { "f16", "int8" };
+
+const char *jb_fill_name(int f)
+{
+    return f >= 0 && f < JB_FILL_COUNT ? fill_names[f] : "?";
+}
+
+int jb_fill_parse(const char *name)
+{
+    return find_name(fill_names, JB_FILL_COUNT, name);
+}
+
+const char *jb_kv_name(int kind)
+{
+    return kind >= 0 && kind < JB_KV_COUNT ? kv_names[kind] : "?";
+}
+
+int jb_kv_parse(const char *name)
+{
+    return find_name(kv_names, JB_KV_COUNT, name);
 }

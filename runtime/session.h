@@ -11,11 +11,24 @@
 
 struct jb_session;
 
+// What becomes of the K/V of layers that an exit skipped. EXACT: computed when a deeper layer next reads it, in one batch, to the bit what a decoder without
+// exits would have. FROZEN: every skipped layer's K/V is made at once from the hidden state at the exit (CALM, arXiv 2207.07061, 3.3): cheap, and wrong in a way that shows.
+enum jb_fill { JB_FILL_EXACT, JB_FILL_FROZEN, JB_FILL_COUNT };
+const char *jb_fill_name(int f);        // "exact", "frozen"
+int jb_fill_parse(const char *name);    // -1 when unknown
+const char *jb_kv_name(int kind);       // "f16", "int8"
+int jb_kv_parse(const char *name);      // -1 when unknown
+
 struct jb_session_opts {
     uint32_t max_rows;      // rows in one begin
     uint32_t max_positions; // per sequence (stateful models); 0: the model's own limit
-    uint32_t threads;       // 1 for now; more is UNSUPPORTED
+    uint32_t threads;       // 0 or 1: the caller's thread alone. More: a pool inside the session (families that have one; else UNSUPPORTED)
+    uint32_t max_sequences; // stateful models; 0: 1
+    enum jb_kv_kind kv;     // how K/V is stored (language models)
+    enum jb_fill fill;      // language models
+    const uint32_t *cpus; uint32_t n_cpus; // CPUs that the pool's threads are bound to, in turn; NULL: not bound. Copied
 };
+// RANGE when the memory needed is more than the machine has: the text names both, and nothing was allocated.
 
 int jb_session_open(struct jb_session **out, const struct jb_model *m, const struct jb_session_opts *opts, struct jb_err *err);
 void jb_session_close(struct jb_session *s);
@@ -44,6 +57,7 @@ struct jb_head_row {
     const struct jb_top *top; uint32_t n_top;      // best first; ties by lower index
     const float *logits; uint32_t n_logits;
 };
+// What is not wanted is not computed: JB_WANT_GATE or JB_WANT_HIDDEN alone run no vocabulary head, and a second call for the same rows may then ask for the rest.
 // Runs the head behind `stage` on rows that have just run it, at the precision in which the boundary value stands. out has n_rows entries. UNSUPPORTED if the stage has no head.
 int jb_session_run_head(struct jb_session *s, uint32_t stage, const uint32_t *rows, uint32_t n_rows, uint32_t want, struct jb_head_row *out, struct jb_cost *cost);
 

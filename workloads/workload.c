@@ -5,13 +5,16 @@
 #include "base/strbuf.h"
 #include "workloads/params.h"
 
-extern const struct jb_workload_ops jb_workload_fashion, jb_workload_classify, jb_workload_null, jb_workload_synthetic;
+extern const struct jb_workload_ops jb_workload_fashion, jb_workload_classify, jb_workload_null, jb_workload_synthetic, jb_workload_prose, jb_workload_cloze, jb_workload_decode;
 
 const struct jb_workload_ops *const jb_workloads[] = {
     &jb_workload_fashion,
     &jb_workload_classify,
     &jb_workload_null,
     &jb_workload_synthetic,
+    &jb_workload_prose,
+    &jb_workload_cloze,
+    &jb_workload_decode,
     NULL,
 };
 
@@ -89,13 +92,23 @@ const struct jb_workload_info *jb_workload_info(const struct jb_workload *w)
 
 int jb_workload_sample(const struct jb_workload *w, enum jb_split s, uint32_t i, struct jb_row_input *row, uint32_t *label)
 {
-    return w->ops->sample(w->impl, s, i, row, label);
+    return w->ops->sample ? w->ops->sample(w->impl, s, i, row, label) : JB_E_UNSUPPORTED;
 }
 
 int jb_workload_score(const struct jb_workload *w, enum jb_split s, const uint32_t *index, const uint32_t *prediction, uint32_t n, struct jb_quality *out,
                       size_t room, size_t *n_out)
 {
-    return w->ops->score(w->impl, s, index, prediction, n, out, room, n_out);
+    return w->ops->score ? w->ops->score(w->impl, s, index, prediction, n, out, room, n_out) : JB_E_UNSUPPORTED;
+}
+
+bool jb_workload_is_text(const struct jb_workload *w)
+{
+    return w->ops->text != NULL;
+}
+
+int jb_workload_text(const struct jb_workload *w, enum jb_split s, uint32_t i, struct jb_text_query *out)
+{
+    return w->ops->text ? w->ops->text(w->impl, s, i, out) : JB_E_UNSUPPORTED;
 }
 
 bool jb_workload_needs_model(const struct jb_workload *w)

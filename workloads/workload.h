@@ -26,10 +26,19 @@ struct jb_workload_opts {
 
 struct jb_quality { char name[32]; double value, lower, upper; uint64_t n; bool higher_is_better; }; // 95 % interval; NAN where there is none
 
+// Query i of a text workload. Which tokens it has depends on the model's tokenizer: workloads/text/queries.h.
+struct jb_text_query {
+    const char *text; size_t n_bytes;   // UTF-8, borrowed until close
+    size_t prompt_bytes;                // the first so many are the prompt: read in one go, at full depth
+    bool forced;                        // the rest is read token by token whatever the model answers, and scored; else the model writes on by itself
+    uint32_t n_new;                     // not forced: tokens to write
+    bool chat;                          // the text holds ChatML's special tokens
+};
+
 struct jb_workload;
 struct jb_workload_info {
     char name[64], license[64], provenance[512], note[256]; // note: e.g. "own split", shown wherever an accuracy stands
-    const char *unit;                       // "query" (later also "token")
+    const char *unit;                       // "query", or "token" of a text workload
     struct jb_shape shape;
     uint32_t n_classes;
     uint32_t n[JB_SPLIT_COUNT];
@@ -43,18 +52,22 @@ struct jb_workload_ops {
     void (*close)(void *impl);
     // Sample without a copy; borrowed until close. label UINT32_MAX: none.
     int (*sample)(const void *impl, enum jb_split s, uint32_t i, struct jb_row_input *row, uint32_t *label);
+    // Query i of a text workload, whose `sample` is NULL; NULL for all others.
+    int (*text)(const void *impl, enum jb_split s, uint32_t i, struct jb_text_query *out);
     // Several named qualities from predictions (n of the split, in order; `index` maps them to samples). Writes up to room, *n_out.
     int (*score)(const void *impl, enum jb_split s, const uint32_t *index, const uint32_t *prediction, uint32_t n, struct jb_quality *out, size_t room, size_t *n_out);
     // Workloads that answer without a model (`null`): runs one query and sleeps or spins its known time; NULL for the others.
     int (*run_without_model)(void *impl, uint32_t i, struct jb_query_result *out);
 };
-extern const struct jb_workload_ops *const jb_workloads[]; // NULL-terminated: fashion classify null synthetic
+extern const struct jb_workload_ops *const jb_workloads[]; // NULL-terminated: fashion classify null synthetic prose cloze decode
 
 int jb_workload_open(struct jb_workload **out, const char *name, const struct jb_workload_opts *o, struct jb_err *err);
 void jb_workload_close(struct jb_workload *w);
 const struct jb_workload_info *jb_workload_info(const struct jb_workload *w);
 int jb_workload_sample(const struct jb_workload *w, enum jb_split s, uint32_t i, struct jb_row_input *row, uint32_t *label);
 int jb_workload_score(const struct jb_workload *w, enum jb_split s, const uint32_t *index, const uint32_t *prediction, uint32_t n, struct jb_quality *out, size_t room, size_t *n_out);
+bool jb_workload_is_text(const struct jb_workload *w);
+int jb_workload_text(const struct jb_workload *w, enum jb_split s, uint32_t i, struct jb_text_query *out); // UNSUPPORTED unless it is one; RANGE past the end
 bool jb_workload_needs_model(const struct jb_workload *w);
 int jb_workload_run(struct jb_workload *w, uint32_t i, struct jb_query_result *out); // only when it needs no model
 

@@ -17,6 +17,7 @@ include mk/install.mk
 include mk/peers.mk
 include mk/kernel.mk
 include mk/trust.mk
+include mk/models.mk
 
 .PHONY: FORCE
 FORCE:

@@ -4,6 +4,7 @@
 // prompt has the same logits whether it came alone or with 127 others, on one thread or on eight. (Lossless speculation needs it; style: BLIS prescribes no
 // such order, llama.cpp's batched kernels differ from its single-row ones.) So the arithmetic of each element is prescribed below, step by step, in
 // binary32 with rounding to nearest even; fma(a, b, c) rounds once. No operator looks at another row than its own to decide how to compute.
+// A result that is NaN is NaN in every tier; which of the NaNs is not prescribed, nor is the sign of a NaN.
 // A sum "over LANES" of terms t[i]: s[l] = 0 for 16 lanes; for i rising: s[i % 16] takes t[i]; then s[l] += s[l + w] for w = 8, 4, 2, 1. The sum is s[0].
 #ifndef JB_KERNELS_ROWS_H
 #define JB_KERNELS_ROWS_H
@@ -29,8 +30,9 @@ size_t jb_pack_bytes(enum jb_weight_kind kind, int32_t n, int32_t n_out);
 void jb_pack_rows(enum jb_weight_kind kind, int32_t n, int32_t n_out, const void *src, int32_t block0, int32_t block1, void *packed);
 size_t jb_kind_row_bytes(enum jb_weight_kind kind, int32_t n); // of a row in the file
 
-// Rows in 8 bits, made by quantize_rows. For block b of a row: amax = max |x|; d = amax / 127; id = amax > 0 ? 127 / amax : 0 (both rounded divisions);
-// q = rint(x * id) to nearest even; sum = sum of q; s = d * (float)sum. NaN or Inf in a block: d = NaN, q = 0, sum = 0, s = NaN, so that it is seen in the output.
+// Rows in 8 bits, made by quantize_rows. For block b of a row: amax = max |x|; d = amax / 127; id = 127 / amax (both rounded divisions);
+// q = rint(x * id) to nearest even; sum = sum of q; s = d * (float)sum. amax < 2^-100: d = 0, q = 0, sum = 0, s = 0 (id would pass binary32).
+// NaN or Inf in a block: d = NaN, q = 0, sum = 0, s = NaN, so that it is seen in the output.
 // (The rule of ggml's quantize_row_q8_0/q8_1 on AVX2, but d stays binary32.)
 struct jb_rows_q8 {
     int8_t *q;      // (m, n)
@@ -55,14 +57,14 @@ struct jb_matmul {
 };
 
 // exp for all of the operators below, the same polynomial in every tier (kernels/exp.h): relative error < 2^-22 over the finite range; x < -87.33 gives 0; x > 88.72 gives Inf; NaN gives NaN.
-//   n = rint(x * log2(e)); r = fma(-n, ln2_hi, x); r = fma(-n, ln2_lo, r); p = Horner of degree 6 by fma; p * 2^n.
+//   n = rint(x * log2(e)); r = fma(-n, ln2_hi, x); r = fma(-n, ln2_lo, r); p = Horner of degree 6 by fma; p * 2^n, which is exact.
 
 // y = (x * scale) * w with scale = 1 / sqrt(sum / n + eps), sum over LANES of fma(x, x, s). Division and root are rounded ones. x = y allowed.
 struct jb_rms_norm { const float *x, *w; float *y; int32_t n, m; ptrdiff_t x_stride, y_stride; float eps; };
 // y = (g / (1 + exp(-g))) * u, n values. y may be g or u.
 struct jb_silu_mul { const float *g, *u; float *y; size_t n; };
 // Adjacent pairs (the "normal" order of llama GGUFs) of n_heads heads of head_dim values, by (cos, sin) of pair i at cs[2i], cs[2i + 1]; the first n_rot values of a head turn, the others stay.
-//   a = x[2i], b = x[2i+1]: x[2i] = fma(a, cos, -(b * sin)); x[2i+1] = fma(a, sin, b * cos).
+//   a = x[2i], b = x[2i+1]: x[2i] = fma(a, cos, -(b * sin)); x[2i+1] = fma(b, cos, a * sin).
 struct jb_rope { float *x; const float *cs; int32_t n_heads, head_dim, n_rot; };
 
 // One layer's K/V of one sequence. Head h, position p, dimension d:
@@ -94,7 +96,7 @@ struct jb_attention {
     float scale;
 };
 
-// Best logits of a row: the k largest, best first, ties by lower index, NaN never; and the count of NaNs. k <= 16.
+// Best logits of a row: the k largest, best first, ties by lower index, NaN never; and the count of NaNs. 1 <= k <= 16. index and value hold k; n_found = min(k, n - n_nan) are filled.
 struct jb_best { const float *x; int32_t n, k; int32_t *index; float *value; int32_t n_found, n_nan; };
 
 // log(sum exp(x)) of a row: mx = max; sum over LANES of exp(x - mx); mx + logf(sum). NaN in gives NaN.

@@ -25,7 +25,7 @@ static void test_symbols(void **state)
         assert_true(jb_kernels_symbol(&best, n, &op, &symbol));
         assert_non_null(strstr(symbol, op));
     }
-    assert_int_equal(n, 15);
+    assert_int_equal(n, 28);
     assert_false(jb_kernels_symbol(&best, n, &op, &symbol));
     assert_int_equal(ref.block_u8, 1);
     assert_int_equal(ref.mask, 0);

@@ -35,7 +35,7 @@ static const struct field FIELDS[] = {
     SIGNED_(regret_macs), PART_("overthinking", overthinking),
     PART_("memory", memory), NUM_(load_ns), PART_("instructions", instructions),
     PART_("energy", energy), PART_("energy_modelled", modelled), PART_("others_cpu", others), PART_("blocks", blocks),
-    PART_("tokens", later), PART_("ttft_ns", later), PART_("tpot_ns", later), PART_("ppl", later),
+    PART_("kv", kv_kind), PART_("fill", fill), PART_("tokens", tokens), PART_("ttft_ns", ttft), PART_("tpot_ns", tpot), PART_("ppl", ppl), PART_("deferred", deferred),
 };
 #define N_FIELDS (sizeof FIELDS / sizeof *FIELDS)
 

@@ -305,18 +305,3 @@ int jb_in_overthinking(const struct jb_codec_in *in, const cJSON *o, const char 
     if (!rc) rc = jb_in_num(in, p, "destructive", 0, 1, &c->overthinking_destructive);
     return rc;
 }
-
-void jb_out_later(struct jb_codec_out *w, cJSON *o, const char *key, const struct jb_result_cell *c)
-{
-    (void)c;
-    jb_out_null(w, o, key);
-}
-
-int jb_in_later(const struct jb_codec_in *in, const cJSON *o, const char *key, struct jb_result_cell *c)
-{
-    (void)c;
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-    if (cJSON_IsNull(item))
-        return JB_OK;
-    return jb_in_bad(in, o, key, item ? "must be null: token workloads are not part of this version" : "is missing");
-}

@@ -65,7 +65,13 @@ JB_PART(energy)
 JB_PART(modelled)
 JB_PART(others)
 JB_PART(blocks)
-JB_PART(later) // tokens, ttft_ns, tpot_ns, ppl: null until token workloads exist
+JB_PART(tokens) // reports/cell_language.c, to fill
+JB_PART(ttft)
+JB_PART(tpot)
+JB_PART(ppl)
+JB_PART(deferred)
+JB_PART(kv_kind)
+JB_PART(fill)
 #undef JB_PART
 
 // Adds "reasons": {path: text} for everything in the cell's object that is null (reports/reasons.c).

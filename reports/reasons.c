@@ -6,7 +6,7 @@
 #include <string.h>
 
 // What a figure depends on decides the standard text.
-enum cause { SETTING, MEASURED, LATER };
+enum cause { SETTING, MEASURED };
 static const struct { const char *path; enum cause cause; const char *why; } STANDARD[] = {
     {"role", SETTING, "not given"},
     {"thresholds", SETTING, "one threshold for all exits, or none"},
@@ -35,10 +35,19 @@ static const struct { const char *path; enum cause cause; const char *why; } STA
     {"blocks.warm_up", MEASURED, "not recorded"},
     {"blocks", MEASURED, "not recorded"},
     {"instructions", MEASURED, "not asked for (--count-instructions)"},
-    {"tokens", LATER, "unit is query, not token"},
-    {"ttft_ns", LATER, "unit is query, not token"},
-    {"tpot_ns", LATER, "unit is query, not token"},
-    {"ppl", LATER, "unit is query, not token"},
+    {"kv", SETTING, "not a language model"},
+    {"fill", SETTING, "not a language model"},
+    {"tokens", SETTING, "unit is query, not token"},
+    {"tokens.drafted", SETTING, "nothing is drafted in this version"},
+    {"tokens.*", MEASURED, "no performance pass"},
+    {"ttft_ns", SETTING, "unit is query, not token"},
+    {"ttft_ns.*", MEASURED, "no performance pass, or too few sequences to support it"},
+    {"tpot_ns", SETTING, "unit is query, not token"},
+    {"tpot_ns.*", MEASURED, "no performance pass, or too few tokens to support it"},
+    {"ppl", SETTING, "no text is scored by this workload"},
+    {"ppl.*", MEASURED, "no interval was computed"},
+    {"deferred", SETTING, "unit is query, not token"},
+    {"deferred.*", MEASURED, "no accuracy pass"},
 };
 
 const char *jb_cell_reason(const struct jb_result_cell *c, const char *path)

@@ -134,6 +134,8 @@ void jb_result_cell_init(struct jb_result_cell *c)
         .per_correct_upper_uj = NAN, .power_w = NAN, .idle_w = NAN, .idle_lower_w = NAN, .idle_upper_w = NAN, .edp_uj_ms = NAN, .half_width = NAN, .half_width_target = NAN};
     c->others = (struct jb_result_others){.share = NAN, .share_most_least = NAN, .limit = NAN};
     c->blocks = (struct jb_result_blocks){.confidence = NAN, .reference_ns = NAN};
+    struct jb_result_times none = {NAN, NAN, NAN, NAN, 0};
+    c->language = (struct jb_result_language){.prompt = NAN, .committed = NAN, .drafted = NAN, .ttft = none, .tpot = none, .ppl = {NAN, NAN, NAN, 0}, .deferred_macs = NAN, .deferred_bytes = NAN};
     c->regret_macs = c->overthinking_wasteful = c->overthinking_destructive = NAN;
 }
 

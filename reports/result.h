@@ -74,6 +74,16 @@ struct jb_result_power {
     struct { uint64_t period_ns, reads, cpu_ns; double share; int cpu; bool there; } sampler; // cpu -1: not pinned
 };
 
+// What a cell of a language model has besides. Figures of the performance pass, but ppl.
+struct jb_result_times { double mean, p50, p90, p99; uint64_t n; }; // ns; NAN: none, or too few
+struct jb_result_language {
+    const char *kv, *fill;           // "f16", "int8"; "exact", "frozen"; NULL: not a language model
+    double prompt, committed, drafted; // tokens of the performance pass: read in prompts, answered and kept, proposed by a draft; NAN: none
+    struct jb_result_times ttft, tpot; // time to the first token (prompt included) of a sequence; time of each token
+    struct jb_value ppl;             // perplexity of the accuracy pass; value NAN: the workload has none
+    double deferred_macs, deferred_bytes; // of macs_mean and bytes_mean: done late for tokens that left early (K/V of skipped layers); NAN: not known
+};
+
 struct jb_result_cell {
     const char *id, *key;
     const char *workload, *model, *precision, *policy, *scenario, *unit;
@@ -106,6 +116,7 @@ struct jb_result_cell {
     struct jb_result_modelled *modelled; size_t n_modelled;
     struct jb_result_others others;
     struct jb_result_blocks blocks;
+    struct jb_result_language language; // unit "token"; kv NULL: not a language model
     double regret_macs;              // mean MACs above the earliest-correct oracle; NAN
     double overthinking_wasteful, overthinking_destructive; // of the model at this precision; NAN
     // For plots: latency histogram of the performance pass (edges rise by a constant factor).

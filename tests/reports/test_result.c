@@ -81,6 +81,37 @@ static void round_trip(void **state)
     there_and_back(jb_fixture_hostile());
 }
 
+// A cell of a language model has all of its keys; its neighbour has none of them, and says why.
+static void round_trip_of_language(void **state)
+{
+    (void)state;
+    char dir[256], path[300];
+    struct jb_result *r = jb_fixture_open(JB_FIXTURE_NO_ENERGY), *back = NULL;
+    struct jb_err err = {0};
+    struct jb_result_language l = {.kv = "int8", .fill = "frozen", .prompt = 1000, .committed = 640, .drafted = NAN, .ttft = {3e7, 2.5e7, 6e7, NAN, 10}, .tpot = {5e6, 4.9e6, 6e6, 7e6, 640},
+        .ppl = {21.5, 20.25, 22.75, 2560}, .deferred_macs = 1e6, .deferred_bytes = 5e5};
+    r->cells[0].language = l;
+    r->cells[0].unit = "token";
+    jb_temp_dir(dir);
+    snprintf(path, sizeof path, "%s/a.json", dir);
+    assert_int_equal(jb_result_write(r, path, &err), 0);
+    if (jb_result_read(&back, path, &err)) fail_msg("%s", err.detail);
+    const struct jb_result_language *b = &back->cells[0].language;
+    assert_string_equal(b->kv, "int8");
+    assert_string_equal(b->fill, "frozen");
+    assert_true(b->prompt == 1000 && b->committed == 640 && isnan(b->drafted) && b->ttft.mean == 3e7 && b->ttft.p90 == 6e7 && isnan(b->ttft.p99) && b->ttft.n == 10);
+    assert_true(b->tpot.p50 == 4.9e6 && b->tpot.n == 640 && b->ppl.value == 21.5 && b->ppl.lower == 20.25 && b->ppl.upper == 22.75 && b->ppl.n == 2560);
+    assert_true(b->deferred_macs == 1e6 && b->deferred_bytes == 5e5);
+    assert_true(!back->cells[1].language.kv && isnan(back->cells[1].language.ppl.value) && back->cells[1].language.tpot.n == 0);
+    char *text = jb_slurp(dir, "a.json");
+    assert_non_null(strstr(text, "\"ttft_ns.p99\": \"no performance pass, or too few sequences to support it\""));
+    assert_non_null(strstr(text, "\"kv\": \"not a language model\""));
+    free(text);
+    jb_result_close(back);
+    jb_result_close(r);
+    jb_temp_remove(dir);
+}
+
 static void round_trip_of_percentiles_and_counts(void **state)
 {
     (void)state;
@@ -316,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_holds_strings_and_arrays), cmocka_unit_test(an_empty_cell_has_no_figures), cmocka_unit_test(round_trip),
+        cmocka_unit_test(round_trip_of_language),
         cmocka_unit_test(round_trip_of_percentiles_and_counts), cmocka_unit_test(every_null_has_a_reason),
         cmocka_unit_test(modelled_energy_is_never_written_as_measured), cmocka_unit_test(older_files_are_read), cmocka_unit_test(the_meter_comes_back), cmocka_unit_test(the_reader_is_strict), cmocka_unit_test(missing_files_are_named),
     };

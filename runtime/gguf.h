@@ -13,8 +13,11 @@ enum jb_gguf_type {
     JB_GGUF_U8, JB_GGUF_I8, JB_GGUF_U16, JB_GGUF_I16, JB_GGUF_U32, JB_GGUF_I32, JB_GGUF_F32, JB_GGUF_BOOL,
     JB_GGUF_STRING, JB_GGUF_ARRAY, JB_GGUF_U64, JB_GGUF_I64, JB_GGUF_F64
 };
-// ggml tensor types, by their numbers in files. Block layouts: "LLM" fills in the quantized ones.
-enum jb_ggml_type { JB_GGML_F32 = 0, JB_GGML_F16 = 1, JB_GGML_Q4_0 = 2, JB_GGML_Q4_1 = 3, JB_GGML_Q8_0 = 8, JB_GGML_I8 = 24, JB_GGML_I32 = 26, JB_GGML_BF16 = 30 };
+// ggml tensor types, by their numbers in files. Layouts: runtime/blocks.h.
+enum jb_ggml_type {
+    JB_GGML_F32 = 0, JB_GGML_F16 = 1, JB_GGML_Q4_0 = 2, JB_GGML_Q4_1 = 3, JB_GGML_Q5_0 = 6, JB_GGML_Q5_1 = 7, JB_GGML_Q8_0 = 8, JB_GGML_Q2_K = 10, JB_GGML_Q3_K = 11, JB_GGML_Q4_K = 12,
+    JB_GGML_Q5_K = 13, JB_GGML_Q6_K = 14, JB_GGML_I8 = 24, JB_GGML_I16 = 25, JB_GGML_I32 = 26, JB_GGML_I64 = 27, JB_GGML_F64 = 28, JB_GGML_BF16 = 30
+};
 
 struct jb_gguf; // an open file; read-only, may be shared by threads
 

@@ -1,4 +1,5 @@
-// The types of GGUF: sizes and names. Block layouts: ggml's docs and ggml-common.h (MIT licence), as published facts.
+// The types of GGUF: sizes and names of metadata values. Tensor types have a table of their own, in blocks.c.
+#include "runtime/blocks.h"
 #include "runtime/gguf_file.h"
 
 static const struct { const char *name; uint8_t bytes; } value_types[] = {
@@ -18,36 +19,14 @@ const char *jb_gguf_type_name(uint32_t type)
     return type < sizeof value_types / sizeof *value_types ? value_types[type].name : "unknown type";
 }
 
-static const struct { uint32_t type; uint16_t values, bytes; } blocks[] = {
-    { 0, 1, 4 },     // F32
-    { 1, 1, 2 },     // F16
-    { 2, 32, 18 },   // Q4_0
-    { 3, 32, 20 },   // Q4_1
-    { 6, 32, 22 },   // Q5_0
-    { 7, 32, 24 },   // Q5_1
-    { 8, 32, 34 },   // Q8_0
-    { 10, 256, 84 }, // Q2_K
-    { 11, 256, 110 },// Q3_K
-    { 12, 256, 144 },// Q4_K
-    { 13, 256, 176 },// Q5_K
-    { 14, 256, 210 },// Q6_K
-    { 24, 1, 1 },    // I8
-    { 25, 1, 2 },    // I16
-    { 26, 1, 4 },    // I32
-    { 27, 1, 8 },    // I64
-    { 28, 1, 8 },    // F64
-    { 30, 1, 2 },    // BF16
-};
-
 bool jb_ggml_block(uint32_t type, uint32_t *values, uint32_t *bytes)
 {
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        if (blocks[i].type == type) {
-            *values = blocks[i].values;
-            *bytes = blocks[i].bytes;
-            return true;
-        }
-    return false;
+    const struct jb_block_type *t = jb_block_type(type);
+    if (!t)
+        return false;
+    *values = t->values;
+    *bytes = t->bytes;
+    return true;
 }
 
 // Length of the well-formed sequence at s (n bytes left), 0 if there is none.

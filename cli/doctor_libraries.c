@@ -1,8 +1,10 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "cli/doctor.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <papi.h>
+#include <pcre2.h>
 #include <sodium.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -30,7 +32,12 @@ size_t cli_doctor_libraries(struct cli_library *out)
     out[2] = library("libsodium", sodium_version_string(), "hashes");
     out[3] = library("PAPI", v > 0 ? papi : "unknown", "counters");
     out[4] = library("libpowercap", "linked (it tells no version)", "energy counters");
-    return 5;
+    char pcre2[32] = "unknown"; // "10.42 2022-12-11"
+    if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof pcre2)
+        (void)pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
+    pcre2[strcspn(pcre2, " ")] = '\0';
+    out[5] = library("PCRE2", pcre2, "tokenizers");
+    return 6;
 }
 
 size_t cli_doctor_papi(struct cli_papi_component *out, size_t room, char failed[128])

@@ -50,7 +50,7 @@ endif
 JB_CFLAGS := -std=c17 -O2 -g $(WARNINGS) -ffp-contract=off -fno-math-errno -pthread $(SAN_FLAGS)
 
 # Libraries. pkg-config may be absent until `make deps` has run; then these are empty and `need-libs` says so.
-LIB_MODULES := libcjson zlib libsodium papi powercap
+LIB_MODULES := libcjson zlib libsodium papi powercap libpcre2-8
 PKG_CONFIG ?= pkg-config
 LIB_CFLAGS := $(if $(CROSS),,$(shell $(PKG_CONFIG) --cflags-only-other $(LIB_MODULES) 2>/dev/null))
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null)

@@ -5,7 +5,7 @@
 #                                    "all" adds what `make check` and `make check-kernel` use beyond the tests: clang, cross compiler, emulator
 set -euo pipefail
 
-build_packages=(gcc libc6-dev make pkg-config libcjson-dev zlib1g-dev libsodium-dev libpapi-dev libpowercap-dev libcmocka-dev gnuplot-nox)
+build_packages=(gcc libc6-dev make pkg-config libcjson-dev zlib1g-dev libsodium-dev libpapi-dev libpowercap-dev libpcre2-dev libcmocka-dev gnuplot-nox)
 check_packages=(clang-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3 python3-jsonschema libfuse3-dev
     qemu-system-x86 busybox-static cpio libelf1)
 

@@ -1,5 +1,6 @@
 // The loop. Per stage: rows are grouped by the precision at which they go on (normally one group), each group runs the stage and, if the
-// policy wants to look, the head; rows that stop leave the list. Everything is allocated at open.
+// policy wants to look, the head; rows that stop leave the list. A policy that judges by the hidden state is asked first, and only rows that
+// stop run the rest of the head. Everything is allocated at open.
 #include "early_exit/adaptive.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,17 @@ struct jb_adaptive {
     float inverse_temperature[JB_MAX_STAGES]; // by exit
     uint32_t *active;      // (max_rows) rows still going, rising
     uint32_t *group;       // (max_rows) those of them that share a precision
+    uint32_t *asked;       // (max_rows) those of the group whose head is run
     uint32_t *unconfident; // (max_rows) exits looked at without stopping
     uint8_t *stopped;      // (max_rows)
     uint8_t *state;        // (max_rows, JB_POLICY_ROW_BYTES) the policy's
     struct jb_cost *cost;  // (max_rows) of a group
     struct jb_head_row *head; // (max_rows) of a group
+    uint32_t n_silent;     // rows below look at no exit
+    uint32_t watch_want;
+    jb_answer_fn watch;    // NULL: nobody
+    void *watch_user;
+    struct jb_err failure; // of the last run that failed
     size_t bytes;
 };
 
@@ -48,6 +55,7 @@ int jb_adaptive_open(struct jb_adaptive **out, struct jb_session *s, const struc
     const struct jb_model_info *info = jb_model_info(jb_session_model(s));
     if (max_rows < 1) return jb_fail(err, JB_E_RANGE, "a query needs room for at least one row");
     int rc = check_model(info, schedule, err);
+    if (rc == JB_OK) rc = jb_policy_fits(policy->ops, info, err);
     if (rc) return rc;
 
     struct jb_adaptive *a = calloc(1, sizeof *a);
@@ -59,6 +67,7 @@ int jb_adaptive_open(struct jb_adaptive **out, struct jb_session *s, const struc
     a->max_rows = max_rows;
     a->active = take(a, max_rows, sizeof *a->active, &ok);
     a->group = take(a, max_rows, sizeof *a->group, &ok);
+    a->asked = take(a, max_rows, sizeof *a->asked, &ok);
     a->unconfident = take(a, max_rows, sizeof *a->unconfident, &ok);
     a->stopped = take(a, max_rows, sizeof *a->stopped, &ok);
     a->state = take(a, max_rows, JB_POLICY_ROW_BYTES, &ok);
@@ -79,6 +88,7 @@ void jb_adaptive_close(struct jb_adaptive *a)
     if (!a) return;
     free(a->active);
     free(a->group);
+    free(a->asked);
     free(a->unconfident);
     free(a->stopped);
     free(a->state);
@@ -98,23 +108,81 @@ size_t jb_adaptive_bytes(const struct jb_adaptive *a)
     return a->bytes;
 }
 
-static void charge(struct jb_adaptive *a, uint32_t n, struct jb_query_result *out)
+const struct jb_err *jb_adaptive_error(const struct jb_adaptive *a)
 {
-    for (uint32_t i = 0; i < n; i++) jb_cost_add(&out[a->group[i]].cost, &a->cost[i]);
+    return &a->failure;
 }
 
-// The head behind `stage` on the group's n rows, and the policy's word on each.
-static int look_at_exit(struct jb_adaptive *a, uint32_t stage, uint32_t n, struct jb_query_result *out)
+void jb_adaptive_watch(struct jb_adaptive *a, uint32_t want, jb_answer_fn fn, void *user)
 {
-    uint32_t exit = (uint32_t)a->info->stages[stage].exit, n_exits = a->info->n_exits;
+    a->watch_want = fn ? want : 0;
+    a->watch = fn;
+    a->watch_user = user;
+}
+
+static void charge(struct jb_adaptive *a, const uint32_t *rows, uint32_t n, struct jb_query_result *out)
+{
+    for (uint32_t i = 0; i < n; i++) jb_cost_add(&out[rows[i]].cost, &a->cost[i]);
+}
+
+// The head behind `stage` on n rows of a->asked.
+static int run_head(struct jb_adaptive *a, uint32_t stage, uint32_t n, uint32_t want, struct jb_query_result *out)
+{
     memset(a->cost, 0, n * sizeof *a->cost);
-    int rc = jb_session_run_head(a->session, stage, a->group, n, jb_look_want(a->policy), a->head, a->cost);
+    int rc = jb_session_run_head(a->session, stage, a->asked, n, want, a->head, a->cost);
+    if (rc) return jb_fail(&a->failure, rc, "the head behind stage %u (%s) failed: %s", stage, a->info->stages[stage].name, jb_code_text(rc));
+    charge(a, a->asked, n, out);
+    return JB_OK;
+}
+
+static void *state_of(struct jb_adaptive *a, uint32_t row)
+{
+    return a->state + (size_t)row * JB_POLICY_ROW_BYTES;
+}
+
+static void stop(struct jb_adaptive *a, uint32_t row, uint32_t exit, const struct jb_head_row *head)
+{
+    a->stopped[row] = 1;
+    if (a->watch) a->watch(a->watch_user, row, exit, head);
+}
+
+// The policy's word on n rows of a->asked from the hidden state alone; then the answers of those that stop.
+static int ask_first(struct jb_adaptive *a, uint32_t stage, uint32_t exit, uint32_t n, struct jb_query_result *out)
+{
+    uint32_t n_exits = a->info->n_exits, n_stop = 0;
+    int rc = run_head(a, stage, n, a->policy->ops->needs, out);
     if (rc) return rc;
-    charge(a, n, out);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t row = a->group[i];
-        if (jb_look(a->policy, a->state + (size_t)row * JB_POLICY_ROW_BYTES, exit, n_exits, a->inverse_temperature[exit], &a->head[i], &out[row]))
-            a->stopped[row] = 1;
+        uint32_t row = a->asked[i];
+        float confidence = jb_measure(a->policy->ops->measure, &a->head[i], a->inverse_temperature[exit]);
+        if (jb_look(a->policy, state_of(a, row), exit, n_exits, confidence, JB_NO_ANSWER, &out[row])) a->asked[n_stop++] = row;
+        else a->unconfident[row]++;
+    }
+    if (n_stop == 0) return JB_OK;
+    rc = run_head(a, stage, n_stop, JB_WANT_TOP | a->watch_want, out);
+    for (uint32_t i = 0; i < n_stop && rc == JB_OK; i++) {
+        jb_look_answer(&out[a->asked[i]], jb_head_prediction(&a->head[i]));
+        stop(a, a->asked[i], exit, &a->head[i]);
+    }
+    return rc;
+}
+
+// The head behind `stage` on the group's rows that look at exits, and the policy's word on each.
+static int look_at_exit(struct jb_adaptive *a, uint32_t stage, uint32_t n_group, struct jb_query_result *out)
+{
+    uint32_t exit = (uint32_t)a->info->stages[stage].exit, n_exits = a->info->n_exits, n = 0;
+    for (uint32_t i = 0; i < n_group; i++)
+        if (a->group[i] >= a->n_silent) a->asked[n++] = a->group[i];
+    if (n == 0) return JB_OK;
+    if (jb_look_asks_first(a->policy, exit, n_exits)) return ask_first(a, stage, exit, n, out);
+    int rc = run_head(a, stage, n, jb_look_want(a->policy, exit, n_exits) | a->watch_want, out);
+    if (rc) return rc;
+    enum jb_measure measure = jb_look_measures(a->policy, exit, n_exits) ? a->policy->ops->measure : JB_MEASURE_NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = a->asked[i];
+        float confidence = jb_measure(measure, &a->head[i], a->inverse_temperature[exit]);
+        if (jb_look(a->policy, state_of(a, row), exit, n_exits, confidence, jb_head_prediction(&a->head[i]), &out[row]))
+            stop(a, row, exit, &a->head[i]);
         else
             a->unconfident[row]++;
     }
@@ -126,8 +194,8 @@ static int run_group(struct jb_adaptive *a, uint32_t stage, enum jb_precision p,
 {
     memset(a->cost, 0, n * sizeof *a->cost);
     int rc = jb_session_run_stage(a->session, stage, p, a->group, n, a->cost);
-    if (rc) return rc;
-    charge(a, n, out);
+    if (rc) return jb_fail(&a->failure, rc, "stage %u (%s) at %s failed: %s", stage, a->info->stages[stage].name, jb_precision_name(p), jb_code_text(rc));
+    charge(a, a->group, n, out);
     for (uint32_t i = 0; i < n; i++) jb_query_stage(&out[a->group[i]], stage, p);
     int32_t exit = a->info->stages[stage].exit;
     if (exit < 0 || !jb_policy_wants(a->policy, (uint32_t)exit, a->info->n_exits)) return JB_OK;
@@ -163,16 +231,23 @@ static uint32_t compact(struct jb_adaptive *a, uint32_t n_active)
 
 int jb_adaptive_run(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, struct jb_query_result *out)
 {
+    return jb_adaptive_run_behind(a, rows, n, 0, out);
+}
+
+int jb_adaptive_run_behind(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, uint32_t n_silent, struct jb_query_result *out)
+{
     if (n == 0) return JB_OK;
-    if (n > a->max_rows) return JB_E_RANGE;
-    int rc = jb_session_begin(a->session, 0, rows, n, NULL);
+    if (n > a->max_rows || n_silent > n) return jb_fail(&a->failure, JB_E_RANGE, "%u rows (%u silent) in a loop opened for %u", n, n_silent, a->max_rows);
+    int rc = jb_session_begin(a->session, 0, rows, n, &a->failure);
     if (rc) return rc;
     memset(a->state, 0, (size_t)n * JB_POLICY_ROW_BYTES);
     memset(a->stopped, 0, n);
+    a->n_silent = n_silent;
     for (uint32_t i = 0; i < n; i++) {
         a->active[i] = i;
         a->unconfident[i] = 0;
         jb_query_clear(&out[i]);
+        if (i < n_silent) out[i].prediction = JB_NO_ANSWER;
     }
     uint32_t n_active = n;
     for (uint32_t stage = 0; n_active > 0 && stage < a->info->n_stages; stage++) {

@@ -1,4 +1,4 @@
-// The loop: runs stages, asks the policy at exits, lets rows stop, keeps score of what each row cost. Allocates nothing after open.
+// The loop, for rows of every kind: runs stages, asks the policy at exits, lets rows stop, keeps score of what each row cost. Allocates nothing after open.
 #ifndef JB_EARLY_EXIT_ADAPTIVE_H
 #define JB_EARLY_EXIT_ADAPTIVE_H
 
@@ -13,7 +13,7 @@ struct jb_query_result {
     uint32_t n_reached;                     // exits looked at
     uint8_t reached[JB_MAX_STAGES];         // their indices
     float confidence[JB_MAX_STAGES];        // at each of them (NAN if the policy has no measure)
-    uint32_t reached_prediction[JB_MAX_STAGES];
+    uint32_t reached_prediction[JB_MAX_STAGES]; // JB_NO_ANSWER where the policy went on without one
     struct jb_cost cost;
 };
 
@@ -27,6 +27,14 @@ void jb_adaptive_set(struct jb_adaptive *a, const struct jb_policy *policy, cons
 // One query: n rows through the network. Rows that stop are compacted out. Each answer comes from the head at which its row stopped.
 // RANGE: more than max_rows. On an error `out` is undefined.
 int jb_adaptive_run(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, struct jb_query_result *out);
+// The same, but the first n_silent rows run every stage and no head: their prediction is JB_NO_ANSWER, and they look at no exit (a prompt's tokens but the last).
+int jb_adaptive_run_behind(struct jb_adaptive *a, const struct jb_row_input *rows, uint32_t n, uint32_t n_silent, struct jb_query_result *out);
+// What went wrong in the last run that failed: stage or head, precision and reason. Borrowed.
+const struct jb_err *jb_adaptive_error(const struct jb_adaptive *a);
+// Hands out the head from which a row's answer comes, with `want` (JB_WANT_*) beside what the policy needs. Borrowed for the call, in which the session may not be used.
+// fn NULL: nobody. For what an answer is needed beside its index: sampling, log probabilities.
+typedef void (*jb_answer_fn)(void *user, uint32_t row, uint32_t exit, const struct jb_head_row *head);
+void jb_adaptive_watch(struct jb_adaptive *a, uint32_t want, jb_answer_fn fn, void *user);
 size_t jb_adaptive_bytes(const struct jb_adaptive *a);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "early_exit/calibrate_search.h"
 #include "early_exit/policies.h"
+#include "early_exit/recorded.h"
 
 static int check(const struct jb_recording *r, const struct jb_policy_ops *ops, const char *name, double target_loss, struct jb_err *err)
 {
@@ -38,7 +39,7 @@ static bool fill(struct jb_search *s, const struct jb_recording *r, const struct
         for (uint32_t k = 0; k < r->n_exits; k++) s->correct[(size_t)i * r->n_exits + k] = jb_recording_prediction(r, i, k) == r->label[i];
     }
     for (uint32_t k = 0; k < r->n_exits; k++) {
-        struct jb_cost c = jb_recording_cost(r, k, true);
+        struct jb_cost c = jb_recording_path_cost(r, ops, k);
         s->cost[k] = (double)jb_cost_macs(&c);
     }
     return jb_search_sort(s);
@@ -65,6 +66,8 @@ struct measured { double accuracy, loss, macs; };
 static int measure(struct measured *m, const struct jb_recording *r, const struct jb_policy *p, struct jb_err *err)
 {
     uint64_t right = 0, right_final = 0, macs = 0;
+    uint32_t n = 0;
+    struct jb_cost late;
     for (uint32_t i = 0; i < r->n; i++) {
         struct jb_query_result q;
         int rc = jb_recording_replay(r, p, i, &q);
@@ -72,6 +75,10 @@ static int measure(struct measured *m, const struct jb_recording *r, const struc
         right += q.prediction == r->label[i];
         right_final += jb_recording_prediction(r, i, r->n_exits - 1) == r->label[i];
         macs += jb_cost_macs(&q.cost);
+    }
+    for (uint32_t i = 0; r->group && i < r->n; i += n) {
+        if (jb_recording_replay_group(r, p, i, NULL, &n, &late) != JB_OK) return jb_fail(err, JB_E_INTERNAL, "a group of samples cannot be replayed");
+        macs += jb_cost_macs(&late);
     }
     m->accuracy = (double)right / r->n;
     m->loss = ((double)right_final - (double)right) / r->n;
@@ -103,7 +110,7 @@ int jb_calibrate(struct jb_calibrated *out, const struct jb_recording *r, const 
     int rc = check(r, ops, policy, target_loss, err);
     if (rc) return rc;
 
-    struct jb_calibrated c = {.target_loss = target_loss, .n_exits = r->n_exits};
+    struct jb_calibrated c = {.agreement = r->agreement, .target_loss = target_loss, .n_exits = r->n_exits};
     struct jb_policy p = {.ops = ops};
     if (ops->has_threshold) {
         rc = search_thresholds(c.threshold, r, ops, target_loss, per_exit, err);

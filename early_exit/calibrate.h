@@ -7,11 +7,12 @@
 struct jb_calibrated {
     char policy[32];
     char precision[96];                  // schedule text
-    double target_loss;                  // points of accuracy, as a fraction (0.005 = half a point)
+    bool agreement;                      // loss is 1 - agreement with the full model, not accuracy (the recording's labels; language models)
+    double target_loss;                  // points of accuracy (or agreement), as a fraction (0.005 = half a point)
     double threshold[JB_MAX_STAGES];     // by exit
     uint32_t n_exits;
     double loss_observed;                // on the calibration split, against the final exit at the same schedule
-    double accuracy, macs_mean;          // on the calibration split
+    double accuracy, macs_mean;          // on the calibration split (agreement: share of answers as the full model's). macs_mean counts what is filled late
 };
 // The cheapest thresholds (mean MACs) whose observed loss is <= target. `per_exit` false: one value for all exits. INVALID for a policy without thresholds.
 // patience: the threshold is its count t. JB_THRESHOLD_NEVER: that exit stops nobody.
@@ -35,7 +36,7 @@ const struct jb_calibrated *jb_thresholds_find(const struct jb_thresholds *t, co
 // Expected calibration error (15 equal-width bins, Guo et al. 2017) of exit k, and failure-prediction AUROC.
 double jb_recording_ece(const struct jb_recording *r, uint32_t exit);
 double jb_recording_auroc(const struct jb_recording *r, uint32_t exit);
-// Temperature that minimises the negative log likelihood at exit k (Guo et al. 2017), by golden-section search in [0.05, 20].
+// Temperature that minimises the negative log likelihood at exit k (Guo et al. 2017), by golden-section search in [0.05, 20]. NAN of a compact recording: it takes all logits.
 double jb_fit_temperature(const struct jb_recording *r, uint32_t exit);
 
 #endif

@@ -1,4 +1,4 @@
-// Confidence measures of a softmax over few classes, and the answer. They stand in the path of every exit of every query, live and
+// Confidence measures of a softmax, and the answer. They stand in the path of every exit of every query, live and
 // replayed, so they are cheap and deterministic: own exp and log in plain float arithmetic (no contraction, no libm that could
 // differ between machines), accurate to about 2e-7, far below what a threshold can tell apart.
 #include <math.h>
@@ -143,6 +143,17 @@ float jb_conf_entropy(const float *logits, uint32_t n, float inverse_temperature
     float sum = sum_of(sums), weighted = sum_of(weighteds);
     float h = log_from_one(sum) - weighted / sum;
     return unit_range(1.0f - h / log_from_one((float)n));
+}
+
+#define SUM_CHUNK 256u // terms added up in float before they go to the double: a vocabulary's sum keeps seven digits
+
+double jb_logprob(const float *logits, uint32_t n, uint32_t token)
+{
+    float largest, second;
+    if (token >= n || !two_largest(logits, n, &largest, &second)) return NAN;
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i += SUM_CHUNK) sum += (double)partition(logits + i, n - i < SUM_CHUNK ? n - i : SUM_CHUNK, largest, 1.0f);
+    return (double)logits[token] - (double)largest - log(sum);
 }
 
 // The rule of a session's top-n, so that both give one answer.

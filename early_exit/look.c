@@ -2,10 +2,20 @@
 #include "early_exit/look.h"
 #include <string.h>
 
-uint32_t jb_look_want(const struct jb_policy *p)
+bool jb_look_asks_first(const struct jb_policy *p, uint32_t exit, uint32_t n_exits)
 {
-    uint32_t needs = p->ops->needs;
+    return exit + 1 < n_exits && jb_policy_asks_first(p->ops);
+}
+
+uint32_t jb_look_want(const struct jb_policy *p, uint32_t exit, uint32_t n_exits)
+{
+    uint32_t needs = jb_look_measures(p, exit, n_exits) ? p->ops->needs : 0;
     return needs & (JB_WANT_LOGITS | JB_WANT_TOP) ? needs : needs | JB_WANT_TOP;
+}
+
+bool jb_look_measures(const struct jb_policy *p, uint32_t exit, uint32_t n_exits)
+{
+    return exit + 1 < n_exits || !jb_policy_asks_first(p->ops);
 }
 
 void jb_query_clear(struct jb_query_result *r)
@@ -19,14 +29,13 @@ void jb_query_stage(struct jb_query_result *r, uint32_t stage, enum jb_precision
     r->n_stages = stage + 1;
 }
 
-bool jb_look(const struct jb_policy *p, void *row_state, uint32_t exit, uint32_t n_exits, float inverse_temperature, const struct jb_head_row *head,
-             struct jb_query_result *r)
+bool jb_look(const struct jb_policy *p, void *row_state, uint32_t exit, uint32_t n_exits, float confidence, uint32_t answer, struct jb_query_result *r)
 {
     struct jb_decision_in in = {
         .exit = exit,
         .n_exits = n_exits,
-        .head = head,
-        .inverse_temperature = inverse_temperature,
+        .confidence = confidence,
+        .answer = answer,
         .spent_macs = jb_cost_macs(&r->cost),
         .deadline_ns = UINT64_MAX,
     };
@@ -35,8 +44,12 @@ bool jb_look(const struct jb_policy *p, void *row_state, uint32_t exit, uint32_t
     uint32_t n = r->n_reached++;
     r->reached[n] = (uint8_t)exit;
     r->confidence[n] = d.confidence;
-    r->reached_prediction[n] = jb_head_prediction(head);
     r->exit = exit;
-    r->prediction = r->reached_prediction[n];
+    r->prediction = r->reached_prediction[n] = answer;
     return d.stop || exit + 1 == n_exits;
+}
+
+void jb_look_answer(struct jb_query_result *r, uint32_t answer)
+{
+    r->prediction = r->reached_prediction[r->n_reached - 1] = answer;
 }

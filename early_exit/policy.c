@@ -5,7 +5,7 @@
 #include "early_exit/policies.h"
 
 const struct jb_policy_ops *const jb_policies[] = {
-    &jb_policy_final, &jb_policy_fixed, &jb_policy_maxprob, &jb_policy_margin, &jb_policy_entropy, &jb_policy_patience, NULL,
+    &jb_policy_final, &jb_policy_fixed, &jb_policy_maxprob, &jb_policy_margin, &jb_policy_entropy, &jb_policy_patience, &jb_policy_gate, NULL,
 };
 
 const struct jb_option jb_no_options[] = {{.type = JB_OPT_END}};
@@ -28,10 +28,26 @@ bool jb_policy_wants(const struct jb_policy *p, uint32_t exit, uint32_t n_exits)
     return exit + 1 == n_exits || p->ops->wants_exit(p, exit, n_exits);
 }
 
-void jb_decide_by_threshold(const struct jb_policy *p, uint32_t exit, float confidence, struct jb_decision *out)
+void jb_decide_by_threshold(const struct jb_policy *p, void *row_state, const struct jb_decision_in *in, struct jb_decision *out)
 {
-    out->confidence = confidence;
-    out->stop = (double)confidence >= p->threshold[exit];
+    (void)row_state;
+    out->confidence = in->confidence;
+    out->stop = (double)in->confidence >= p->threshold[in->exit];
+}
+
+bool jb_policy_asks_first(const struct jb_policy_ops *ops)
+{
+    return ops->needs && !(ops->needs & (JB_WANT_TOP | JB_WANT_LOGITS));
+}
+
+int jb_policy_fits(const struct jb_policy_ops *ops, const struct jb_model_info *info, struct jb_err *err)
+{
+    if (!(ops->needs & JB_WANT_GATE)) return JB_OK;
+    for (uint32_t k = 0; k + 1 < info->n_exits; k++)
+        if (!info->stages[info->exit_stage[k]].has_gate)
+            return jb_fail(err, JB_E_UNSUPPORTED, "%s: policy %s needs a gate at every exit, and exit %u (behind stage %s) has none; a side file with trained exits may bring them (--exits)",
+                           info->path, ops->name, k, info->stages[info->exit_stage[k]].name);
+    return JB_OK;
 }
 
 static int option_index(const struct jb_policy_ops *ops, const char *name)
@@ -95,7 +111,7 @@ int jb_policy_make(struct jb_policy *out, const char *name, const struct jb_para
                    size_t n_thresholds, uint32_t n_exits, struct jb_err *err)
 {
     struct jb_policy p = {.ops = jb_policy_find(name)};
-    if (!p.ops) return jb_fail(err, JB_E_NOT_FOUND, "unknown policy \"%s\" (known: final, fixed, maxprob, margin, entropy, patience)", name ? name : "");
+    if (!p.ops) return jb_fail(err, JB_E_NOT_FOUND, "unknown policy \"%s\" (known: final, fixed, maxprob, margin, entropy, patience, gate)", name ? name : "");
     if (n_exits < 1 || n_exits > JB_MAX_STAGES) return jb_fail(err, JB_E_RANGE, "policy %s: %u exits, must be 1 to %d", name, n_exits, JB_MAX_STAGES);
     for (uint32_t k = 0; k < JB_MAX_STAGES; k++) p.threshold[k] = JB_THRESHOLD_NEVER;
 

@@ -19,6 +19,7 @@ const struct jb_policy_ops jb_policy_final = {
     .summary = "always the last exit",
     .source = "the network without early exit",
     .options = jb_no_options,
+    .measure = JB_MEASURE_NONE,
     .wants_exit = wants_exit,
     .decide = decide,
 };

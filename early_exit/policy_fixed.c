@@ -24,6 +24,7 @@ const struct jb_policy_ops jb_policy_fixed = {
     .summary = "always exit k",
     .source = "static early exit; hull baseline of MSDNet (Huang et al., ICLR 2018, arXiv 1703.09844)",
     .options = options,
+    .measure = JB_MEASURE_NONE,
     .wants_exit = wants_exit,
     .decide = decide,
 };

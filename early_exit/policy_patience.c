@@ -14,7 +14,7 @@ static void decide(const struct jb_policy *p, void *row_state, const struct jb_d
 {
     struct row r;
     memcpy(&r, row_state, sizeof r);
-    uint32_t y = jb_head_prediction(in->head);
+    uint32_t y = in->answer;
     r.count = r.looked_at && y == r.last ? r.count + 1 : 0;
     r.last = y;
     r.looked_at = 1;
@@ -32,6 +32,7 @@ const struct jb_policy_ops jb_policy_patience = {
     .summary = "stop when t exits in a row agree with the one before",
     .source = "PABEE (Zhou et al., NeurIPS 2020, arXiv 2006.04152)",
     .options = options,
+    .measure = JB_MEASURE_NONE,
     .needs = JB_WANT_TOP,
     .wants_exit = jb_wants_every_exit,
     .decide = decide,

@@ -8,7 +8,7 @@
 static bool usable(const struct jb_recording *r, uint32_t i, uint32_t exit, float *confidence, bool *correct)
 {
     if (r->label[i] == UINT32_MAX) return false;
-    *confidence = jb_conf_maxprob(jb_recording_logits(r, i, exit), r->n_classes, r->inverse_temperature[exit]);
+    *confidence = jb_recording_confidence(r, i, exit, JB_MEASURE_MAXPROB);
     *correct = jb_recording_prediction(r, i, exit) == r->label[i];
     return isfinite(*confidence);
 }
@@ -78,7 +78,7 @@ static double nll(const struct jb_recording *r, uint32_t exit, double t)
 {
     double sum = 0;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < r->n; i++) {
+    for (uint32_t i = 0; r->logits && i < r->n; i++) {
         if (r->label[i] >= r->n_classes) continue;
         const float *z = jb_recording_logits(r, i, exit);
         double largest = z[jb_argmax(z, r->n_classes)], total = 0;

@@ -7,6 +7,7 @@
 struct jb_session {
     const struct jb_model *model;
     const struct jb_arch_ops *arch;
+    struct jb_session_opts opts;
     void *state;
     size_t n_bytes;
     uint32_t max_rows, n_rows, part;
@@ -26,6 +27,11 @@ int jb_session_open(struct jb_session **out, const struct jb_model *m, const str
         return jb_fail(err, JB_E_NOMEM, "no memory for a session");
     s->model = m;
     s->arch = m->arch;
+    s->opts = *opts;
+    s->opts.cpus = NULL;
+    if (!opts->threads) s->opts.threads = 1;
+    if (!opts->max_sequences) s->opts.max_sequences = 1;
+    if (!opts->max_positions) s->opts.max_positions = m->info.max_positions;
     s->max_rows = opts->max_rows;
     s->next = calloc(opts->max_rows, sizeof *s->next);
     int rc = s->next ? m->arch->open(&s->state, &s->n_bytes, m->impl, opts, err) : jb_fail(err, JB_E_NOMEM, "no memory for a session");
@@ -56,6 +62,11 @@ size_t jb_session_bytes(const struct jb_session *s)
 const struct jb_model *jb_session_model(const struct jb_session *s)
 {
     return s->model;
+}
+
+const struct jb_session_opts *jb_session_options(const struct jb_session *s)
+{
+    return &s->opts;
 }
 
 int jb_session_begin(struct jb_session *s, uint32_t part, const struct jb_row_input *rows, uint32_t n_rows, struct jb_err *err)

@@ -34,6 +34,8 @@ int jb_session_open(struct jb_session **out, const struct jb_model *m, const str
 void jb_session_close(struct jb_session *s);
 size_t jb_session_bytes(const struct jb_session *s);
 const struct jb_model *jb_session_model(const struct jb_session *s);
+// As it was opened, with what 0 stood for filled in (threads, max_sequences, and max_positions of stateful models); cpus is NULL. Borrowed.
+const struct jb_session_opts *jb_session_options(const struct jb_session *s);
 
 // One row of input. Images: `data` is h * w * c bytes (NHWC), borrowed until the next begin. Positions: `token` at the end of sequence `sequence`.
 struct jb_row_input { const void *data; uint32_t token, sequence; };

@@ -72,6 +72,7 @@ static void fill_info(const struct jb_state_model *m, struct jb_model_info *info
         snprintf(s->name, sizeof s->name, "%s%u", exit ? "layer" : "encoder", k);
         s->output = (struct jb_shape){ 1, 1, (int32_t)m->dim };
         s->temperature = 1.0;
+        s->has_gate = exit;
         s->n_ops = 0;
         s->exit = exit ? (int32_t)info->n_exits : -1;
         if (exit)

@@ -4,7 +4,7 @@
 static void table_is_complete(void **state)
 {
     (void)state;
-    const char *const names[] = {"final", "fixed", "maxprob", "margin", "entropy", "patience"};
+    const char *const names[] = {"final", "fixed", "maxprob", "margin", "entropy", "patience", "gate"};
     for (size_t i = 0; i < N_ELEMENTS(names); i++) {
         const struct jb_policy_ops *o = jb_policy_find(names[i]);
         assert_non_null(o);
@@ -64,7 +64,7 @@ static void make_accepts(void **state)
 static bool stops(const struct jb_policy *p, void *state, uint32_t exit, const float *logits, uint32_t n, float *confidence)
 {
     struct jb_head_row head = {.logits = logits, .n_logits = n};
-    struct jb_decision_in in = {.exit = exit, .n_exits = 4, .head = &head, .inverse_temperature = 1, .deadline_ns = UINT64_MAX};
+    struct jb_decision_in in = {.exit = exit, .n_exits = 4, .confidence = jb_measure(p->ops->measure, &head, 1), .answer = jb_head_prediction(&head), .deadline_ns = UINT64_MAX};
     struct jb_decision d;
     p->ops->decide(p, state, &in, &d);
     if (confidence) *confidence = d.confidence;

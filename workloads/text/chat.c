@@ -25,7 +25,10 @@ static void squeeze(const char *s, size_t n, struct jb_str *out)
         if (quote && c == '\\' && i + 1 < n) { // an escape stays as it is
             jb_str_addn(out, s + i++, 2);
         } else if (quote) {
-            jb_str_addn(out, c == quote ? "'" : &c, 1);
+            if (c == '\n') // as it is, or escaped: the same
+                jb_str_add(out, "\\n");
+            else
+                jb_str_addn(out, c == quote ? "'" : &c, 1);
             quote = c == quote ? 0 : quote;
         } else if (c == '"' || c == '\'') {
             quote = c;

@@ -13,6 +13,12 @@ int jb_read_file(const char *path, size_t max_bytes, char **out, size_t *n_bytes
 int jb_read_maybe_gzip(const char *path, size_t max_bytes, uint8_t **out, size_t *n_bytes, struct jb_err *err);
 // Writes to a temporary name beside it, fsync, rename, fsync of the directory: the old file or the new one, never a torn one.
 int jb_write_file_atomic(const char *path, const void *data, size_t n_bytes, struct jb_err *err);
+// The same in pieces. path is borrowed until the file is committed or dropped, one of which ends it: open succeeded, so one of them is due.
+struct jb_new_file { const char *path; int fd; char temporary[4160]; };
+int jb_new_file_open(struct jb_new_file *f, const char *path, struct jb_err *err);
+int jb_new_file_write(struct jb_new_file *f, const void *data, size_t n_bytes, struct jb_err *err);
+int jb_new_file_commit(struct jb_new_file *f, struct jb_err *err);
+void jb_new_file_drop(struct jb_new_file *f); // no trace is left
 int jb_make_dirs(const char *path, struct jb_err *err);       // like mkdir -p
 bool jb_path_exists(const char *path);
 // dir + "/" + name into out (room n); an absolute name is kept. RANGE when it does not fit.

@@ -62,32 +62,57 @@ static int sync_directory_of(const char *path, struct jb_err *err)
     return rc;
 }
 
-static int write_and_rename(const char *path, const void *data, size_t n_bytes, struct jb_err *err)
+int jb_new_file_open(struct jb_new_file *f, const char *path, struct jb_err *err)
 {
-    char temporary[4160];
-    int fd = -1, rc = open_beside(path, temporary, sizeof temporary, &fd, err);
-    if (rc != JB_OK) return rc;
-    rc = write_all(fd, path, data, n_bytes, err);
-    if (rc == JB_OK) rc = sync_fd(fd, path, err);
-    if (close(fd) != 0 && rc == JB_OK) rc = fail_at(path, "write", err); // NFS reports a full disk here
-    if (rc == JB_OK && rename(temporary, path) != 0) rc = fail_at(path, "replace", err);
+    // A rename would put a plain file in the place of /dev/null or a pipe: those are written to as they are.
+    struct stat st;
+    struct jb_new_file opened = { .path = path, .fd = -1 };
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        opened.fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        if (opened.fd < 0) return fail_at(path, "open", err);
+    } else {
+        int rc = open_beside(path, opened.temporary, sizeof opened.temporary, &opened.fd, err);
+        if (rc != JB_OK) return rc;
+    }
+    *f = opened;
+    return JB_OK;
+}
+
+int jb_new_file_write(struct jb_new_file *f, const void *data, size_t n_bytes, struct jb_err *err)
+{
+    return write_all(f->fd, f->path, data, n_bytes, err);
+}
+
+void jb_new_file_drop(struct jb_new_file *f)
+{
+    close(f->fd);
+    if (f->temporary[0]) unlink(f->temporary);
+}
+
+int jb_new_file_commit(struct jb_new_file *f, struct jb_err *err)
+{
+    bool renamed = f->temporary[0];
+    int rc = renamed ? sync_fd(f->fd, f->path, err) : JB_OK;
+    if (close(f->fd) != 0 && rc == JB_OK) rc = fail_at(f->path, "write", err); // NFS reports a full disk here
+    if (rc == JB_OK && renamed && rename(f->temporary, f->path) != 0) rc = fail_at(f->path, "replace", err);
     if (rc != JB_OK) {
-        unlink(temporary);
+        if (renamed) unlink(f->temporary);
         return rc;
     }
-    return sync_directory_of(path, err);
+    return renamed ? sync_directory_of(f->path, err) : JB_OK;
 }
 
 int jb_write_file_atomic(const char *path, const void *data, size_t n_bytes, struct jb_err *err)
 {
-    // A rename would put a plain file in the place of /dev/null or a pipe: those are written to as they are.
-    struct stat st;
-    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) return write_and_rename(path, data, n_bytes, err);
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return fail_at(path, "open", err);
-    int rc = write_all(fd, path, data, n_bytes, err);
-    if (close(fd) != 0 && rc == JB_OK) rc = fail_at(path, "write", err);
-    return rc;
+    struct jb_new_file f;
+    int rc = jb_new_file_open(&f, path, err);
+    if (rc != JB_OK) return rc;
+    rc = jb_new_file_write(&f, data, n_bytes, err);
+    if (rc != JB_OK) {
+        jb_new_file_drop(&f);
+        return rc;
+    }
+    return jb_new_file_commit(&f, err);
 }
 
 static int make_dir(const char *path, struct jb_err *err)

@@ -70,6 +70,12 @@ int jb_gguf_put_array_f32(struct jb_gguf_writer *w, const char *key, const float
 int jb_gguf_put_bool(struct jb_gguf_writer *w, const char *key, bool value);
 int jb_gguf_put_u64(struct jb_gguf_writer *w, const char *key, uint64_t value);
 int jb_gguf_put_tensor(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, const void *data, size_t n_bytes);
+// Data made while the file is written, so that it need not lie in memory: fill(self, first row, rows, out) is called for rising rows, each row once; `out` has room for them.
+// A failure of fill ends the writing. self is borrowed until then.
+typedef int (*jb_gguf_fill_fn)(void *self, uint64_t row, uint64_t n_rows, void *out, struct jb_err *err);
+int jb_gguf_put_rows(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, jb_gguf_fill_fn fill, void *self);
+// Key i of an open file, of whatever type, byte for byte. INVALID for general.alignment: what is written has an alignment of its own (32).
+int jb_gguf_copy_key(struct jb_gguf_writer *w, const struct jb_gguf *g, size_t i);
 int jb_gguf_write_memory(struct jb_gguf_writer *w, void **out, size_t *n_bytes, struct jb_err *err); // *out is owned by the caller (free)
 int jb_gguf_write(struct jb_gguf_writer *w, const char *path, struct jb_err *err);
 

@@ -24,7 +24,7 @@ struct jb_gguf_key {
     uint64_t count;              // of an array, else 1
     const uint8_t *data;         // the value in the file (unaligned); an array's first element
     struct jb_gguf_text *texts;  // strings and arrays of strings: count copies, NUL-terminated
-    uint64_t offset;             // of the value in the file
+    uint64_t offset, n_bytes;    // of the value in the file
 };
 
 struct jb_gguf {

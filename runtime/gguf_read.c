@@ -170,6 +170,16 @@ static int read_array(struct reader *r, struct jb_gguf_key *k)
     return element == JB_GGUF_STRING ? read_array_strings(r, k) : read_scalars(r, k, (uint32_t)element);
 }
 
+static int read_value(struct reader *r, struct jb_gguf_key *k)
+{
+    if (k->type == JB_GGUF_ARRAY)
+        return read_array(r, k);
+    if (k->type != JB_GGUF_STRING)
+        return read_scalars(r, k, (uint32_t)k->type);
+    k->texts = jb_pool_get(&r->g->pool, sizeof *k->texts);
+    return k->texts ? read_string(r, "a string value", k->texts) : jb_fail(r->err, JB_E_NOMEM, "%s: no memory for keys", r->g->name);
+}
+
 static int read_key(struct reader *r, struct jb_gguf_key *k)
 {
     uint64_t start = r->at, type = 0;
@@ -190,12 +200,9 @@ static int read_key(struct reader *r, struct jb_gguf_key *k)
     k->type = k->element = (enum jb_gguf_type)type;
     k->count = 1;
     k->offset = r->at;
-    if (type == JB_GGUF_ARRAY)
-        return read_array(r, k);
-    if (type != JB_GGUF_STRING)
-        return read_scalars(r, k, (uint32_t)type);
-    k->texts = jb_pool_get(&r->g->pool, sizeof *k->texts);
-    return k->texts ? read_string(r, "a string value", k->texts) : jb_fail(r->err, JB_E_NOMEM, "%s: no memory for keys", r->g->name);
+    rc = read_value(r, k);
+    k->n_bytes = r->at - k->offset;
+    return rc;
 }
 
 // Sizes of one tensor: 1 to 4 dimensions of 1 to 2^31 - 1, whole blocks, bytes that fit 64 bits.

@@ -1,16 +1,27 @@
-// GGUF v3 writer: collects metadata and tensor records as bytes, then writes header, records and data in one atomic step.
+// GGUF v3 writer: collects metadata and tensor records as bytes, then writes header, records and data in one atomic step. Tensors whose data is made while
+// the file is written need no memory here.
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/gguf_file.h"
 
 #define ALIGNMENT 32u
+#define PIECE_BYTES ((size_t)1 << 20)
 
 struct bytes { uint8_t *data; size_t n, room; };
 
+// Data of a tensor: a place in the writer's `data`, or rows to be made.
+struct part {
+    uint64_t offset, n_bytes; // in the file's data part
+    size_t at;                // in `data`, without `fill`
+    jb_gguf_fill_fn fill;
+    void *self;
+    uint64_t row_bytes, n_rows;
+};
+
 struct jb_gguf_writer {
-    struct bytes keys, records, data; // records hold offsets into data
-    uint64_t n_keys, n_tensors;
+    struct bytes keys, records, data, parts; // parts: struct part
+    uint64_t n_keys, n_tensors, data_end;
     struct jb_names key_names, tensor_names;
     struct jb_mem_pool pool;
 };
@@ -46,14 +57,6 @@ static int put_text(struct bytes *b, const char *s)
     return rc ? rc : put(b, s, n);
 }
 
-static int put_zeros(struct bytes *b, size_t alignment)
-{
-    int rc = JB_OK;
-    while (!rc && b->n % alignment)
-        rc = put_uint(b, 0, 1);
-    return rc;
-}
-
 int jb_gguf_writer_open(struct jb_gguf_writer **out)
 {
     struct jb_gguf_writer *w = calloc(1, sizeof *w);
@@ -70,6 +73,7 @@ void jb_gguf_writer_close(struct jb_gguf_writer *w)
     free(w->keys.data);
     free(w->records.data);
     free(w->data.data);
+    free(w->parts.data);
     jb_names_free(&w->key_names);
     jb_names_free(&w->tensor_names);
     jb_pool_free(&w->pool);
@@ -181,61 +185,157 @@ int jb_gguf_put_array_f32(struct jb_gguf_writer *w, const char *key, const float
     return put_key_end(w, start, rc);
 }
 
-int jb_gguf_put_tensor(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, const void *data, size_t n_bytes)
+int jb_gguf_copy_key(struct jb_gguf_writer *w, const struct jb_gguf *g, size_t i)
 {
-    uint32_t values, block;
-    if (n_dims < 1 || n_dims > 4 || !jb_ggml_block(type, &values, &block) || dims[0] % values)
+    size_t start = w->keys.n;
+    if (i >= g->n_keys || strcmp(g->keys[i].name, "general.alignment") == 0)
         return JB_E_INVALID;
-    uint64_t need = dims[0] / values * block;
-    for (uint32_t i = 0; i < n_dims; i++)
-        if (dims[i] < 1 || dims[i] > JB_GGUF_MAX_DIM || (i && !jb_mul_u64(need, dims[i], &need)))
-            return JB_E_RANGE;
-    if (need != n_bytes)
-        return JB_E_INVALID;
-    int rc = claim(w, &w->tensor_names, name);
-    size_t start = w->records.n;
-    if (!rc)
-        rc = put_zeros(&w->data, ALIGNMENT);
-    if (!rc)
-        rc = put_text(&w->records, name);
+    const struct jb_gguf_key *k = &g->keys[i];
+    int rc = put_key(w, k->name, k->type);
+    return put_key_end(w, start, rc ? rc : put(&w->keys, g->data + k->offset, k->n_bytes));
+}
+
+static int put_record(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, uint64_t offset)
+{
+    int rc = put_text(&w->records, name);
     if (!rc)
         rc = put_uint(&w->records, n_dims, 4);
     for (uint32_t i = 0; i < n_dims && !rc; i++)
         rc = put_uint(&w->records, dims[i], 8);
     if (!rc)
         rc = put_uint(&w->records, type, 4);
+    return rc ? rc : put_uint(&w->records, offset, 8);
+}
+
+// The shape of a tensor: bytes of a row and number of rows. Dimensions that a file may have, whole blocks.
+static int measure(struct part *p, uint32_t type, const uint64_t *dims, uint32_t n_dims)
+{
+    uint32_t values, block;
+    if (n_dims < 1 || n_dims > 4 || !jb_ggml_block(type, &values, &block) || dims[0] % values)
+        return JB_E_INVALID;
+    p->n_rows = 1;
+    for (uint32_t i = 0; i < n_dims; i++)
+        if (dims[i] < 1 || dims[i] > JB_GGUF_MAX_DIM || (i && !jb_mul_u64(p->n_rows, dims[i], &p->n_rows)))
+            return JB_E_RANGE;
+    p->row_bytes = dims[0] / values * block;
+    return jb_mul_u64(p->n_rows, p->row_bytes, &p->n_bytes) && p->n_bytes <= JB_GGUF_MAX_FILE ? JB_OK : JB_E_RANGE;
+}
+
+// p is measured. Bytes that are put for nothing are taken back.
+static int put_part(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, struct part *p)
+{
+    size_t start = w->records.n;
+    p->offset = jb_align_up(w->data_end, ALIGNMENT);
+    int rc = claim(w, &w->tensor_names, name);
     if (!rc)
-        rc = put_uint(&w->records, w->data.n, 8);
+        rc = put_record(w, name, type, dims, n_dims, p->offset);
     if (!rc)
-        rc = put(&w->data, data, n_bytes);
-    if (rc)
+        rc = put(&w->parts, p, sizeof *p);
+    if (rc) {
         w->records.n = start;
-    else
-        w->n_tensors++;
+        return rc;
+    }
+    w->data_end = p->offset + p->n_bytes;
+    w->n_tensors++;
+    return JB_OK;
+}
+
+int jb_gguf_put_tensor(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, const void *data, size_t n_bytes)
+{
+    struct part p = { .at = w->data.n };
+    int rc = measure(&p, type, dims, n_dims);
+    if (rc || p.n_bytes != n_bytes)
+        return rc ? rc : JB_E_INVALID;
+    rc = put(&w->data, data, n_bytes);
+    if (!rc)
+        rc = put_part(w, name, type, dims, n_dims, &p);
+    if (rc)
+        w->data.n = p.at;
+    return rc;
+}
+
+int jb_gguf_put_rows(struct jb_gguf_writer *w, const char *name, uint32_t type, const uint64_t *dims, uint32_t n_dims, jb_gguf_fill_fn fill, void *self)
+{
+    struct part p = { .fill = fill, .self = self };
+    int rc = measure(&p, type, dims, n_dims);
+    return rc ? rc : put_part(w, name, type, dims, n_dims, &p);
+}
+
+// Where a file goes: memory or a new file.
+struct sink { struct bytes *memory; struct jb_new_file *file; uint64_t n; struct jb_err *err; };
+
+static int give(struct sink *to, const void *data, size_t n)
+{
+    to->n += n;
+    if (to->file)
+        return jb_new_file_write(to->file, data, n, to->err);
+    int rc = put(to->memory, data, n);
+    return rc ? jb_fail(to->err, rc, "no memory for a model file") : JB_OK;
+}
+
+static int give_zeros(struct sink *to, uint64_t until)
+{
+    static const uint8_t zeros[ALIGNMENT];
+    return give(to, zeros, (size_t)(until - to->n));
+}
+
+static int give_rows(struct sink *to, const struct part *p)
+{
+    uint64_t step = PIECE_BYTES / p->row_bytes + 1;
+    uint8_t *piece = malloc((step < p->n_rows ? step : p->n_rows) * p->row_bytes);
+    if (!piece)
+        return jb_fail(to->err, JB_E_NOMEM, "no memory for a model file");
+    int rc = JB_OK;
+    for (uint64_t row = 0; row < p->n_rows && !rc; row += step) {
+        uint64_t n = p->n_rows - row < step ? p->n_rows - row : step;
+        rc = p->fill(p->self, row, n, piece, to->err);
+        if (!rc)
+            rc = give(to, piece, n * p->row_bytes);
+    }
+    free(piece);
+    return rc;
+}
+
+static int give_head(struct jb_gguf_writer *w, struct sink *to)
+{
+    struct bytes head = { 0 };
+    int rc = put(&head, "GGUF", 4);
+    if (!rc)
+        rc = put_uint(&head, 3, 4);
+    if (!rc)
+        rc = put_uint(&head, w->n_tensors, 8);
+    if (!rc)
+        rc = put_uint(&head, w->n_keys, 8);
+    rc = rc ? jb_fail(to->err, rc, "no memory for a model file") : give(to, head.data, head.n);
+    free(head.data);
+    if (!rc)
+        rc = give(to, w->keys.data, w->keys.n);
+    if (!rc)
+        rc = give(to, w->records.data, w->records.n);
+    return rc ? rc : give_zeros(to, jb_align_up(to->n, ALIGNMENT));
+}
+
+static int give_all(struct jb_gguf_writer *w, struct sink *to)
+{
+    int rc = give_head(w, to);
+    uint64_t start = to->n;
+    for (uint64_t i = 0; i < w->n_tensors && !rc; i++) {
+        struct part p;
+        memcpy(&p, w->parts.data + i * sizeof p, sizeof p);
+        rc = give_zeros(to, start + p.offset);
+        if (!rc)
+            rc = p.fill ? give_rows(to, &p) : give(to, w->data.data + p.at, p.n_bytes);
+    }
     return rc;
 }
 
 int jb_gguf_write_memory(struct jb_gguf_writer *w, void **out, size_t *n_bytes, struct jb_err *err)
 {
     struct bytes file = { 0 };
-    int rc = put(&file, "GGUF", 4);
-    if (!rc)
-        rc = put_uint(&file, 3, 4);
-    if (!rc)
-        rc = put_uint(&file, w->n_tensors, 8);
-    if (!rc)
-        rc = put_uint(&file, w->n_keys, 8);
-    if (!rc)
-        rc = put(&file, w->keys.data, w->keys.n);
-    if (!rc)
-        rc = put(&file, w->records.data, w->records.n);
-    if (!rc)
-        rc = put_zeros(&file, ALIGNMENT);
-    if (!rc)
-        rc = put(&file, w->data.data, w->data.n);
+    int rc = give_all(w, &(struct sink){ .memory = &file, .err = err });
     if (rc) {
         free(file.data);
-        return jb_fail(err, rc, "no memory for a model file");
+        return rc;
     }
     *out = file.data;
     *n_bytes = file.n;
@@ -244,12 +344,14 @@ int jb_gguf_write_memory(struct jb_gguf_writer *w, void **out, size_t *n_bytes, 
 
 int jb_gguf_write(struct jb_gguf_writer *w, const char *path, struct jb_err *err)
 {
-    void *data = NULL;
-    size_t n = 0;
-    int rc = jb_gguf_write_memory(w, &data, &n, err);
+    struct jb_new_file file;
+    int rc = jb_new_file_open(&file, path, err);
     if (rc)
-        return jb_err_prefix(err, "%s", path), rc;
-    rc = jb_write_file_atomic(path, data, n, err);
-    free(data);
-    return rc;
+        return rc;
+    rc = give_all(w, &(struct sink){ .file = &file, .err = err });
+    if (rc) {
+        jb_new_file_drop(&file);
+        return rc;
+    }
+    return jb_new_file_commit(&file, err);
 }

@@ -89,6 +89,7 @@ static int bench_row(struct jb_fixture *f, const struct timing *t, const struct 
     jb_kernel_take(&k, row);
     if (!c.body)
         return jb_fail(err, JB_E_INTERNAL, "kernel benchmark: operator %s has no test body", row->op);
+    f->slow = row->bits == 0;
     for (size_t i = 0; c.body->bench_case(f, i); i++) {
         struct jb_kernel_bench_row r = { .op = row->op, .symbol = row->symbol, .tier = row->tier, .peak_ops_per_s = peak_of(t, row) };
         c.out = jb_area_plane(f, JB_AREA_OUT, f->out.h, f->out.w, f->out.c, f->out.pad, f->element_bytes);

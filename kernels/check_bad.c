@@ -95,6 +95,65 @@ static void bad_rounds_away(const struct jb_plane *in, const struct jb_plane *ou
         }
 }
 
+// Rows of a sequence: bits that depend on how rows are cut into calls, a value out of the prescribed order, what is forgotten.
+
+static void bad_two_rows_differ(const struct jb_matmul *a)
+{
+    jb_matmul_q8_0_ref(a);
+    if (a->m > 1)
+        a->y[0] = nextafterf(a->y[0], 1e9f);
+}
+
+static void bad_first_output_of_a_range(const struct jb_matmul *a)
+{
+    jb_matmul_q4_0_ref(a);
+    if (a->block0 > 0)
+        a->y[a->block0 * JB_PACK] = nextafterf(a->y[a->block0 * JB_PACK], 1e9f);
+}
+
+static void bad_forgets_minima(const struct jb_matmul *a)
+{
+    static const float zeros[4096];
+    struct jb_matmul b = *a;
+    if (a->m * (a->n / JB_QK) <= 4096)
+        b.xq.s = (float *)zeros;
+    jb_matmul_q4_1_ref(&b);
+}
+
+static void bad_never_adds(const struct jb_matmul *a)
+{
+    struct jb_matmul b = *a;
+    b.add = false;
+    jb_matmul_f16_ref(&b);
+}
+
+static void bad_sums_in_order(const struct jb_rms_norm *a)
+{
+    for (int32_t r = 0; r < a->m; r++) {
+        const float *x = a->x + r * a->x_stride;
+        float sum = 0.0f;
+        for (int32_t i = 0; i < a->n; i++)
+            sum = fmaf(x[i], x[i], sum);
+        for (int32_t i = 0; i < a->n; i++)
+            a->y[r * a->y_stride + i] = x[i] * (1.0f / sqrtf(sum / (float)a->n + a->eps)) * a->w[i];
+    }
+}
+
+static void bad_sees_the_future(const struct jb_attention *a)
+{
+    struct jb_attention b = *a;
+    b.last += b.last + 1 < b.kv->positions;
+    jb_attention_ref(&b);
+}
+
+static void bad_later_tie_wins(struct jb_best *a)
+{
+    jb_best_ref(a);
+    for (int32_t i = a->n_found > 0 ? a->index[0] + 1 : a->n; i < a->n; i++)
+        if (a->x[i] == a->value[0])
+            a->index[0] = i;
+}
+
 #define BAD(op, function, class) { #op, "bad", #function, 0, offsetof(struct jb_kernels, op), (jb_any_fn)function, class, JB_PEAK_NONE, &jb_layout_ohwi }
 static const struct jb_kernel_row bad_rows[] = {
     BAD(conv_u8, bad_off_by_one, JB_TOL_EXACT),
@@ -105,6 +164,13 @@ static const struct jb_kernel_row bad_rows[] = {
     BAD(conv_f32, bad_one_in_a_thousand, JB_TOL_REDUCTION),
     BAD(conv_f32, bad_loses_nan, JB_TOL_REDUCTION),
     BAD(quantize, bad_rounds_away, JB_TOL_EXACT),
+    BAD(matmul_q8_0, bad_two_rows_differ, JB_TOL_EXACT),
+    BAD(matmul_q4_0, bad_first_output_of_a_range, JB_TOL_EXACT),
+    BAD(matmul_q4_1, bad_forgets_minima, JB_TOL_EXACT),
+    BAD(matmul_f16, bad_never_adds, JB_TOL_EXACT),
+    BAD(rms_norm, bad_sums_in_order, JB_TOL_EXACT),
+    BAD(attention, bad_sees_the_future, JB_TOL_EXACT),
+    BAD(best, bad_later_tie_wins, JB_TOL_EXACT),
 };
 
 int jb_kernels_check_self(struct jb_err *err)

@@ -9,6 +9,8 @@
 enum jb_area {
     JB_AREA_IN, JB_AREA_IN2, JB_AREA_WEIGHTS, JB_AREA_S4_MULT, JB_AREA_PACKED, JB_AREA_BIAS, JB_AREA_MULT, JB_AREA_RAW_BIAS, JB_AREA_RAW_MULT,
     JB_AREA_SCRATCH, JB_AREA_ABS_IN, JB_AREA_ABS_IN2, JB_AREA_ABS_WEIGHTS, JB_AREA_ABS_BIAS, JB_AREA_TOLERANCE, JB_AREA_OUT, JB_AREA_OUT_REF,
+    JB_AREA_ROWS_Q, JB_AREA_ROWS_D, JB_AREA_ROWS_S, JB_AREA_ROWS_SUM,
+    JB_AREA_STREAM, // the last, and larger than any cache: weights that come from memory
     JB_AREA_COUNT
 };
 
@@ -26,6 +28,8 @@ struct jb_fixture {
     struct jb_plane out;    // its geometry; data is set by the caller of `call`
     const float *tolerance; // (out.h, out.w, out.c), or NULL: exact
     bool check;             // else benchmark: no tolerance is computed
+    bool slow;              // the reference is measured: shapes that take it seconds are left out
+    size_t cut;             // rows.h: 0: one call; else how rows and outputs are cut into several, which must not change a bit
     struct jb_plane in, in2;
     union {
         struct { struct jb_conv_f32 args; } conv_f32;
@@ -36,6 +40,15 @@ struct jb_fixture {
         struct { int32_t n; float inverse_temperature; } softmax;
         struct { float scale; int32_t zero; } quant;
         struct { const uint8_t *in; float scale[32], offset[32]; } bytes;
+        struct { struct jb_matmul args; const float *before; } matmul; // before: (m, n_out), what y holds, or NULL
+        struct { const float *x; ptrdiff_t stride; int32_t m, n; } quantize_rows;
+        struct { struct jb_rms_norm args; bool in_place; } rms_norm;
+        struct { struct jb_silu_mul args; int32_t in_place; } silu_mul; // 0: no, 1: y is g, 2: y is u
+        struct jb_rope rope;
+        struct { struct jb_kv_layer kv; const float *k, *v; const int32_t *positions; int32_t n; } kv_put;
+        struct { struct jb_kv_layer kv; struct jb_attention args; } attention;
+        struct jb_best best;
+        struct jb_log_sum log_sum;
     } u;
 };
 
@@ -48,6 +61,8 @@ struct jb_body {
 };
 extern const struct jb_body jb_conv_f32_body, jb_conv_u8_body; // check_conv.c
 extern const struct jb_body jb_simple_bodies[];               // check_simple.c; ends with op NULL
+extern const struct jb_body jb_matmul_bodies[];               // check_matmul.c; ends with op NULL
+extern const struct jb_body jb_rows_bodies[];                 // check_rows.c; ends with op NULL
 const struct jb_body *jb_body_of(const char *op);
 
 int jb_fixture_open(struct jb_fixture *f, uint64_t seed, struct jb_err *err);

@@ -10,12 +10,24 @@
 
 #include "kernels/plane.h"
 
+#define STREAM_BYTES ((size_t)96 << 20) // a multiple of any page size
+
+static size_t area_size(const struct jb_fixture *f, enum jb_area area)
+{
+    return area == JB_AREA_STREAM ? STREAM_BYTES : f->area_bytes;
+}
+
+static uintptr_t area_end(const struct jb_fixture *f, enum jb_area area)
+{
+    return (uintptr_t)f->map + (size_t)area * (f->area_bytes + f->page) + area_size(f, area);
+}
+
 int jb_fixture_open(struct jb_fixture *f, uint64_t seed, struct jb_err *err)
 {
     memset(f, 0, sizeof *f);
     f->page = (size_t)sysconf(_SC_PAGESIZE);
-    f->area_bytes = jb_round_up((size_t)4 << 20, f->page);
-    f->map_bytes = JB_AREA_COUNT * (f->area_bytes + f->page);
+    f->area_bytes = jb_round_up((size_t)16 << 20, f->page); // touched only as far as used
+    f->map_bytes = (JB_AREA_COUNT - 1) * (f->area_bytes + f->page) + STREAM_BYTES + f->page;
     f->map = mmap(NULL, f->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (f->map == MAP_FAILED) {
         int e = errno;
@@ -23,7 +35,7 @@ int jb_fixture_open(struct jb_fixture *f, uint64_t seed, struct jb_err *err)
         return jb_fail_errno(err, JB_E_NOMEM, e, "no memory for the kernel check");
     }
     for (size_t i = 0; i < JB_AREA_COUNT; i++)
-        if (mprotect((char *)f->map + i * (f->area_bytes + f->page) + f->area_bytes, f->page, PROT_NONE) != 0) {
+        if (mprotect((void *)area_end(f, (enum jb_area)i), f->page, PROT_NONE) != 0) {
             int e = errno;
             jb_fixture_close(f);
             return jb_fail_errno(err, JB_E_IO, e, "no guard page for the kernel check");
@@ -42,12 +54,11 @@ void jb_fixture_close(struct jb_fixture *f)
 
 void *jb_area_place(struct jb_fixture *f, enum jb_area area, size_t bytes, size_t slack, size_t align)
 {
-    if (bytes + slack + 256 > f->area_bytes) {
+    if (bytes + slack + 256 > area_size(f, area)) {
         f->overflow = true;
         return NULL;
     }
-    uintptr_t end = (uintptr_t)f->map + (size_t)area * (f->area_bytes + f->page) + f->area_bytes;
-    return (void *)((end - slack - bytes) / align * align);
+    return (void *)((area_end(f, area) - slack - bytes) / align * align);
 }
 
 struct jb_plane jb_area_plane(struct jb_fixture *f, enum jb_area area, int32_t h, int32_t w, int32_t c, int32_t pad, size_t element_bytes)

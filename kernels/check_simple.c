@@ -16,9 +16,11 @@ const struct jb_body *jb_body_of(const char *op)
         return &jb_conv_f32_body;
     if (strcmp(op, jb_conv_u8_body.op) == 0)
         return &jb_conv_u8_body;
-    for (const struct jb_body *b = jb_simple_bodies; b->op; b++)
-        if (strcmp(op, b->op) == 0)
-            return b;
+    const struct jb_body *tables[] = { jb_simple_bodies, jb_matmul_bodies, jb_rows_bodies };
+    for (size_t t = 0; t < COUNT(tables); t++)
+        for (const struct jb_body *b = tables[t]; b->op; b++)
+            if (strcmp(op, b->op) == 0)
+                return b;
     return NULL;
 }
 

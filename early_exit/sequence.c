@@ -160,8 +160,11 @@ static int run_prompt(struct jb_sequence *s, struct jb_sequence_result *out, str
     const struct jb_sequence_query *q = s->q;
     for (uint32_t at = 0; at < q->n_prompt;) {
         if (cancelled(s)) return JB_OK;
-        uint32_t left = q->n_prompt - at, n = left < s->max_rows ? left : s->max_rows;
-        bool last = n == left;
+        uint32_t left = q->n_prompt - at;
+        if (q->apart && left == 1) out->prompt_ns = s->clock.now_ns(s->clock.self) - s->began_ns;
+        if (q->apart && left > 1) left--;
+        uint32_t n = left < s->max_rows ? left : s->max_rows;
+        bool last = at + n == q->n_prompt;
         int rc = run_rows(s, q->prompt + at, n, last, &out->prompt, err);
         if (rc) return rc;
         out->n_positions = at += n;

@@ -33,6 +33,7 @@ struct jb_sequence_query {
     bool want_logprob;
     const uint32_t *stop; uint32_t n_stop;      // free running ends behind one of these (it is the last token reported)
     double temperature; uint64_t seed;          // 0: greedy; else answers are drawn from softmax(logits / temperature), the same for the same seed. Free running alone
+    bool apart;                                 // the prompt's last token runs by itself, behind the others: its step is then like any other, and prompt_ns is known. Costs one pass over the weights
     bool settle;                                // fill what is left at the end, and count it
     uint32_t sequence;                          // its number in the session
     jb_token_fn on_token; void *user;           // streaming; NULL: none
@@ -46,6 +47,7 @@ struct jb_sequence_result {
     const struct jb_token_result *tokens;       // (n_tokens), borrowed until the next run
     uint32_t n_positions;                       // that the sequence had at its end
     enum jb_sequence_end end;
+    uint64_t prompt_ns;                         // until the prompt but its last token was read; 0 unless `apart`
     uint64_t ttft_ns, total_ns;                 // to the first answer (0 when there is none: n_tokens); to the end, settling included
     struct jb_cost prompt, steps, deferred;     // deferred: what was filled late, by later steps or by settling
     uint32_t by_exit[JB_MAX_STAGES];            // answers that stopped there

@@ -16,7 +16,7 @@ static bool put_entry(cJSON *list, const struct jb_calibrated *c)
 {
     cJSON *e = jb_json_put_object(list, NULL);
     bool ok = jb_json_put_str(e, "policy", c->policy) && jb_json_put_str(e, "precision", c->precision) &&
-              jb_json_put_f64(e, "target_loss", c->target_loss) && jb_json_put_u64(e, "n_exits", c->n_exits);
+              (!c->agreement || jb_json_put_str(e, "loss", "agreement")) && jb_json_put_f64(e, "target_loss", c->target_loss) && jb_json_put_u64(e, "n_exits", c->n_exits);
     cJSON *t = jb_json_put_array(e, "thresholds");
     for (uint32_t k = 0; ok && k + 1 < c->n_exits; k++) ok = jb_json_put_f64(t, NULL, c->threshold[k]);
     return ok && t && jb_json_put_f64(e, "loss_observed", c->loss_observed) && jb_json_put_f64(e, "accuracy", c->accuracy) &&
@@ -114,14 +114,26 @@ static int get_thresholds(const struct jb_json_doc *doc, const cJSON *o, struct 
     return rc ? (jb_err_prefix(err, "%s:%d", doc->name, line), rc) : JB_OK;
 }
 
+// What the loss is a loss of; absent: of accuracy.
+static int get_loss(const struct jb_json_doc *doc, const cJSON *o, struct jb_calibrated *c, struct jb_err *err)
+{
+    const char *s = "accuracy";
+    int rc = jb_json_get_str(doc, o, "loss", false, &s, err);
+    if (rc) return rc;
+    c->agreement = strcmp(s, "agreement") == 0;
+    if (c->agreement || strcmp(s, "accuracy") == 0) return JB_OK;
+    return jb_fail(err, JB_E_INVALID, "%s:%d: \"loss\" must be \"accuracy\" or \"agreement\"", doc->name, jb_json_line(doc, o, "loss"));
+}
+
 static int get_entry(const struct jb_json_doc *doc, const cJSON *o, struct jb_calibrated *c, struct jb_err *err)
 {
-    static const char *const keys[] = {"policy", "precision", "target_loss", "n_exits", "thresholds", "loss_observed", "accuracy", "macs_mean", NULL};
+    static const char *const keys[] = {"policy", "precision", "loss", "target_loss", "n_exits", "thresholds", "loss_observed", "accuracy", "macs_mean", NULL};
     int64_t n_exits = 0;
     *c = (struct jb_calibrated){0};
     int rc = jb_json_only_keys(doc, o, "an entry", keys, err);
     if (rc == JB_OK) rc = get_text(doc, o, "policy", c->policy, sizeof c->policy, err);
     if (rc == JB_OK) rc = get_text(doc, o, "precision", c->precision, sizeof c->precision, err);
+    if (rc == JB_OK) rc = get_loss(doc, o, c, err);
     if (rc == JB_OK) rc = jb_json_get_f64(doc, o, "target_loss", true, 0, 1, &c->target_loss, err);
     if (rc == JB_OK) rc = jb_json_get_i64(doc, o, "n_exits", true, 1, JB_MAX_STAGES, &n_exits, err);
     c->n_exits = (uint32_t)n_exits;

@@ -11,6 +11,8 @@
 
 #include "base/cpu.h"
 #include "early_exit/calibrate.h"
+#include "early_exit/score.h"
+#include "early_exit/sequence.h"
 #include "runtime/synth.h"
 #include "tests/oom/countdown.h"
 
@@ -44,6 +46,53 @@ static int open_recording(void *user)
     return rc;
 }
 
+// A model of sequences beside the images' one.
+static struct jb_model *words;
+static struct jb_session *talk;
+static void *words_file;
+static struct jb_policy gate;
+static const uint32_t tokens[6] = {1, 2, 3, 4, 5, 6};
+
+static int one_query(void *user)
+{
+    (void)user;
+    struct jb_sequence *s = NULL;
+    struct jb_sequence_result out;
+    struct jb_clock clock = jb_clock_monotonic();
+    int rc = jb_sequence_open(&s, talk, &gate, &schedule, 4, &clock, NULL);
+    if (rc == JB_OK) rc = jb_sequence_run(s, &(struct jb_sequence_query){.prompt = tokens, .n_prompt = 5, .n_steps = 4}, &out, NULL);
+    jb_sequence_close(s);
+    return rc;
+}
+
+static int recorded_query(void *user)
+{
+    (void)user;
+    struct jb_recording r = {0};
+    int rc = jb_recording_open(&r, words, &schedule, 4, NULL);
+    if (rc == JB_OK) rc = jb_recording_price(&r, talk, NULL);
+    if (rc == JB_OK) rc = jb_recording_add_sequence(&r, talk, &(struct jb_sequence_query){.prompt = tokens, .n_prompt = 2, .n_steps = 4, .target = tokens + 2}, 0, 0, NULL);
+    struct jb_calibrated c;
+    if (rc == JB_OK) jb_recording_label_by_agreement(&r);
+    if (rc == JB_OK) rc = jb_calibrate(&c, &r, "gate", 0.1, true, NULL);
+    jb_recording_close(&r);
+    return rc;
+}
+
+static int open_words(void)
+{
+    struct jb_synth_opts o;
+    struct jb_kernels k;
+    size_t n;
+    double threshold = 0.5;
+    jb_synth_defaults(&o);
+    o.kind = "state", o.stages = 4, o.width = 4, o.classes = 12, o.positions = 16;
+    jb_kernels_init(&k, 0);
+    if (jb_synth_make(&words_file, &n, &o, NULL) || jb_model_open_memory(&words, "words", words_file, n, NULL, 0, &k, &(struct jb_model_opts){0}, NULL)) return -1;
+    if (jb_session_open(&talk, words, &(struct jb_session_opts){.max_rows = 3}, NULL)) return -1;
+    return jb_policy_make(&gate, "gate", NULL, 0, &threshold, 1, 4, NULL);
+}
+
 static int calibrate(void *user)
 {
     struct jb_calibrated c;
@@ -68,6 +117,8 @@ static void countdowns(void **state)
     (void)state;
     oom_countdown("loop", open_loop, NULL);
     oom_countdown("recording", open_recording, NULL);
+    oom_countdown("query", one_query, NULL);
+    oom_countdown("recorded query", recorded_query, NULL);
     oom_countdown("calibrate maxprob", calibrate, "maxprob");
     oom_countdown("thresholds file", thresholds_file, NULL);
 }
@@ -91,7 +142,7 @@ static int setup(void **state)
     int rc = jb_schedule_parse(&schedule, "f32", info->n_stages, NULL) || jb_policy_make(&policy, "maxprob", NULL, 0, &threshold, 1, info->n_exits, NULL) ||
              jb_recording_open(&recording, model, &schedule, 20, NULL);
     for (uint32_t i = 0; !rc && i < 20; i++) rc = jb_recording_add(&recording, session, i, image, i % 3);
-    return rc || !image ? -1 : 0;
+    return rc || !image || open_words() ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -101,6 +152,9 @@ static int teardown(void **state)
     jb_session_close(session);
     jb_model_close(model);
     free(image);
+    jb_session_close(talk);
+    jb_model_close(words);
+    free(words_file);
     unlink(model_path);
     unlink(thresholds_path);
     return 0;

@@ -50,26 +50,24 @@ static void fill_weights(struct jb_fixture *f, enum jb_weight_kind kind, uint8_t
 }
 
 // Rows as quantize_rows could have made them.
-static bool fill_rows(struct jb_fixture *f, struct jb_rows_q8 *x, int32_t m, int32_t n, enum jb_fill how)
+static struct jb_q8 *fill_rows(struct jb_fixture *f, int32_t m, int32_t n, enum jb_fill how)
 {
     size_t blocks = (size_t)m * (size_t)(n / JB_QK);
-    *x = (struct jb_rows_q8){ jb_area_place(f, JB_AREA_ROWS_Q, blocks * JB_QK, 0, 1), jb_area_place(f, JB_AREA_ROWS_D, blocks * 4, 0, 4),
-                              jb_area_place(f, JB_AREA_ROWS_S, blocks * 4, 0, 4), jb_area_place(f, JB_AREA_ROWS_SUM, blocks * 4, 0, 4) };
-    if (!x->q || !x->d || !x->s || !x->sum)
-        return false;
-    for (size_t b = 0; b < blocks; b++) {
+    struct jb_q8 *x = jb_area_place(f, JB_AREA_ROWS, blocks * sizeof *x, 0, 4);
+    for (size_t b = 0; x && b < blocks; b++) {
         uint64_t r = jb_rng_u64(&f->rng);
         bool nan = how == JB_FILL_SPECIAL && r % 64 == 0;
-        x->sum[b] = 0;
+        int32_t sum = 0;
         for (size_t i = 0; i < JB_QK; i++) {
             int8_t q = (int8_t)jb_between(f, -127, 127);
-            x->q[b * JB_QK + i] = nan ? 0 : how == JB_FILL_EXTREME ? (int8_t)(r % 2 ? 127 : -127) : q;
-            x->sum[b] += x->q[b * JB_QK + i];
+            sum += x[b].q[i] = nan ? 0 : how == JB_FILL_EXTREME ? (int8_t)(r % 2 ? 127 : -127) : q;
         }
-        x->d[b] = nan ? NAN : (float)(r >> 40 & 0xffff) * 1e-6f;
-        x->s[b] = x->d[b] * (float)x->sum[b];
+        x[b].d = nan ? NAN : (float)(r >> 40 & 0xffff) * 1e-6f;
+        x[b].s = x[b].d * (float)sum;
+        x[b].zero = -128 * sum;
+        x[b].unused = 0;
     }
-    return true;
+    return x;
 }
 
 static bool is_plain(enum jb_weight_kind kind)
@@ -118,7 +116,7 @@ static bool matmul_setup(struct jb_fixture *f, enum jb_weight_kind kind, struct 
         jb_fill_f32(f, x, (size_t)a.m * stride, how);
         a.x = x;
         a.x_stride = (ptrdiff_t)stride;
-    } else if (!fill_rows(f, &a.xq, a.m, a.n, how)) {
+    } else if (!(a.xq = fill_rows(f, a.m, a.n, how))) {
         return false;
     }
     if (a.add) {
@@ -131,7 +129,7 @@ static bool matmul_setup(struct jb_fixture *f, enum jb_weight_kind kind, struct 
     f->out = (struct jb_plane){ NULL, a.m, a.n_out, 1, f->check ? jb_between(f, 0, 2) : 0, 0 };
     f->element_bytes = 4;
     f->ops = 2.0 * a.m * a.n * a.n_out;
-    f->bytes = (double)jb_pack_bytes(kind, a.n, a.n_out) + (double)a.m * ((is_plain(kind) ? 4.0 : 1.125) * a.n + 4.0 * a.n_out);
+    f->bytes = (double)jb_pack_bytes(kind, a.n, a.n_out) + (double)a.m * ((is_plain(kind) ? 4.0 : 1.5) * a.n + 4.0 * a.n_out);
     snprintf(f->shape, sizeof f->shape, "%d x %d -> %d%s%s", a.m, a.n, a.n_out, a.add ? " add" : "", stream ? " from memory" : "");
     return true;
 }
@@ -175,18 +173,13 @@ typedef void (*matmul_fn)(const struct jb_matmul *a);
 
 static void rows_of(const struct jb_matmul *a, int32_t r0, int32_t r1, struct jb_matmul *part)
 {
-    ptrdiff_t blocks = a->n / JB_QK;
     *part = *a;
     part->m = r1 - r0;
     part->y += r0 * a->y_stride;
-    if (a->x) {
+    if (a->x)
         part->x += r0 * a->x_stride;
-    } else {
-        part->xq.q += (ptrdiff_t)r0 * a->n;
-        part->xq.d += r0 * blocks;
-        part->xq.s += r0 * blocks;
-        part->xq.sum += r0 * blocks;
-    }
+    else
+        part->xq += (ptrdiff_t)r0 * (a->n / JB_QK);
 }
 
 static void in_parts(const struct jb_matmul *a, matmul_fn fn, int32_t rows, int32_t blocks)
@@ -224,15 +217,14 @@ MATMUL(matmul_q8_0, JB_W_Q8_0)
 MATMUL(matmul_q4_0, JB_W_Q4_0)
 MATMUL(matmul_q4_1, JB_W_Q4_1)
 
-// quantize_rows: a row of the output plane holds q, d, s and sum of a row as bytes, each NaN as one and the same.
+// quantize_rows: the output plane holds the blocks as bytes, each NaN as one and the same.
 
 static bool quantize_case(struct jb_fixture *f, size_t i)
 {
     int32_t m = f->check ? (int32_t)(i % 5) + 1 : i == 0 ? 1 : 128, blocks = f->check ? (int32_t)(i % 12) + 1 : 18, n = blocks * JB_QK;
     ptrdiff_t stride = n + (f->check ? jb_between(f, 0, 5) : 0);
     float *x = jb_area_place(f, JB_AREA_IN, (size_t)(m * stride) * 4, 0, 4);
-    struct jb_rows_q8 unused;
-    if (i >= (f->check ? CASES : 2) || !x || !fill_rows(f, &unused, m, n, JB_FILL_NORMAL))
+    if (i >= (f->check ? CASES : 2) || !x)
         return false;
     jb_fill_f32(f, x, (size_t)(m * stride), (enum jb_fill)(i / 2 % JB_FILL_COUNT));
     if (i % 7 == 6) // near the bounds of the rule, subnormals, zeros
@@ -243,34 +235,26 @@ static bool quantize_case(struct jb_fixture *f, size_t i)
     f->u.quantize_rows.stride = stride;
     f->u.quantize_rows.m = m;
     f->u.quantize_rows.n = n;
-    f->out = (struct jb_plane){ NULL, m, n + 12 * blocks, 1, f->check ? 1 : 0, 0 };
+    f->out = (struct jb_plane){ NULL, 1, m * blocks * (int32_t)sizeof(struct jb_q8), 1, f->check ? 1 : 0, 0 };
     f->element_bytes = 1;
     f->ops = (double)m * n;
-    f->bytes = 5.0 * m * n;
+    f->bytes = 5.5 * m * n;
     snprintf(f->shape, sizeof f->shape, "%d x %d", m, n);
     return true;
 }
 
-static void put_floats(uint8_t *to, const float *x, int32_t n)
-{
-    for (int32_t i = 0; i < n; i++)
-        memcpy(to + 4 * i, &(float){ x[i] != x[i] ? NAN : x[i] }, 4);
-}
-
 static void call_quantize(struct jb_fixture *f, const struct jb_kernels *k, const struct jb_plane *out)
 {
-    int32_t m = f->u.quantize_rows.m, n = f->u.quantize_rows.n, blocks = n / JB_QK;
-    size_t all = (size_t)m * (size_t)blocks;
-    struct jb_rows_q8 q = { jb_area_place(f, JB_AREA_ROWS_Q, all * JB_QK, 0, 1), jb_area_place(f, JB_AREA_ROWS_D, all * 4, 0, 4),
-                            jb_area_place(f, JB_AREA_ROWS_S, all * 4, 0, 4), jb_area_place(f, JB_AREA_ROWS_SUM, all * 4, 0, 4) };
-    k->quantize_rows(f->u.quantize_rows.x, f->u.quantize_rows.stride, m, n, &q);
-    for (int32_t r = 0; f->check && r < m; r++) {
-        uint8_t *to = jb_row_u8(out, r);
-        memcpy(to, q.q + (ptrdiff_t)r * n, (size_t)n);
-        put_floats(to + n, q.d + r * blocks, blocks);
-        put_floats(to + n + 4 * blocks, q.s + r * blocks, blocks);
-        memcpy(to + n + 8 * blocks, q.sum + r * blocks, (size_t)blocks * 4);
+    int32_t m = f->u.quantize_rows.m, n = f->u.quantize_rows.n;
+    size_t all = (size_t)m * (size_t)(n / JB_QK);
+    struct jb_q8 *q = jb_area_place(f, JB_AREA_ROWS, all * sizeof *q, 0, 4);
+    k->quantize_rows(f->u.quantize_rows.x, f->u.quantize_rows.stride, m, n, q);
+    for (size_t b = 0; f->check && b < all; b++) {
+        q[b].d = q[b].d != q[b].d ? NAN : q[b].d;
+        q[b].s = q[b].s != q[b].s ? NAN : q[b].s;
     }
+    if (f->check)
+        memcpy(out->data, q, all * sizeof *q);
 }
 
 const struct jb_body jb_matmul_bodies[] = {

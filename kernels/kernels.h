@@ -118,7 +118,7 @@ struct jb_kernels {
     void (*bytes_to_plane)(const uint8_t *in, const struct jb_plane *out);
 
     // Rows of a sequence (kernels/rows.h).
-    void (*quantize_rows)(const float *x, ptrdiff_t x_stride, int32_t m, int32_t n, const struct jb_rows_q8 *out);
+    void (*quantize_rows)(const float *x, ptrdiff_t x_stride, int32_t m, int32_t n, struct jb_q8 *out);
     void (*matmul_f32)(const struct jb_matmul *a);
     void (*matmul_f16)(const struct jb_matmul *a);
     void (*matmul_q8_0)(const struct jb_matmul *a);

@@ -30,15 +30,15 @@ size_t jb_pack_bytes(enum jb_weight_kind kind, int32_t n, int32_t n_out);
 void jb_pack_rows(enum jb_weight_kind kind, int32_t n, int32_t n_out, const void *src, int32_t block0, int32_t block1, void *packed);
 size_t jb_kind_row_bytes(enum jb_weight_kind kind, int32_t n); // of a row in the file
 
-// Rows in 8 bits, made by quantize_rows. For block b of a row: amax = max |x|; d = amax / 127; id = 127 / amax (both rounded divisions);
-// q = rint(x * id) to nearest even; sum = sum of q; s = d * (float)sum. amax < 2^-100: d = 0, q = 0, sum = 0, s = 0 (id would pass binary32).
-// NaN or Inf in a block: d = NaN, q = 0, sum = 0, s = NaN, so that it is seen in the output.
+// Rows in 8 bits, made by quantize_rows: (m, n / 32) blocks, n a multiple of 32. amax = max |x|; d = amax / 127; id = 127 / amax (both rounded divisions);
+// q = rint(x * id) to nearest even; s = d * (float)(sum of q). amax < 2^-100: d = 0, q = 0, s = 0 (id would pass binary32).
+// NaN or Inf in a block: d = NaN, q = 0, s = NaN, so that it is seen in the output.
 // (The rule of ggml's quantize_row_q8_0/q8_1 on AVX2, but d stays binary32.)
-struct jb_rows_q8 {
-    int8_t *q;      // (m, n)
-    float *d;       // (m, n / 32)
-    float *s;       // (m, n / 32)
-    int32_t *sum;   // (m, n / 32)
+struct jb_q8 {
+    int8_t q[JB_QK];
+    float d, s;
+    int32_t zero;   // -128 * (sum of q): where a sum over weights that are stored with 128 added starts
+    int32_t unused; // 0
 };
 
 // y[r][o] = (add ? y[r][o] + a : a), for r < m, o in output blocks [block0, block1) and o < n_out, where
@@ -49,7 +49,7 @@ struct jb_matmul {
     const void *w;                // packed
     int32_t n, n_out, m;          // reduction, outputs, rows
     int32_t block0, block1;       // output blocks of this call
-    struct jb_rows_q8 xq;         // quantized kinds: rows of n
+    const struct jb_q8 *xq;       // quantized kinds: (m, n / 32)
     const float *x;               // F32, F16: (m, x_stride)
     ptrdiff_t x_stride, y_stride; // in values
     float *y;                     // (m, y_stride)
@@ -69,7 +69,7 @@ struct jb_rope { float *x; const float *cs; int32_t n_heads, head_dim, n_rot; };
 
 // One layer's K/V of one sequence. Head h, position p, dimension d:
 //   F16:  k16[((h * n_blocks + p / 16) * head_dim + d) * 16 + p % 16],  v16[(h * positions + p) * head_dim + d]; n_blocks = positions / 16, positions a multiple of 16
-//   int8: the same order in k8, v8, with scales ks, vs [h * positions + p]: scale = max |x| / 127 over the head's values, q = rint(x * (127 / max)), as in quantize_rows
+//   int8: the same order in k8, v8, with scales ks, vs [h * positions + p]: scale = max |x| / 127 over the head's values, q = rint(x * (127 / max)), with the exceptions of quantize_rows
 enum jb_kv_kind { JB_KV_F16, JB_KV_INT8, JB_KV_COUNT };
 struct jb_kv_layer {
     enum jb_kv_kind kind;

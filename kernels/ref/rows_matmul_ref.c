@@ -59,14 +59,14 @@ static float one_output(const struct jb_matmul *a, enum jb_weight_kind kind, int
     float sum = 0.0f;
     for (ptrdiff_t b = 0; b < blocks; b++, at += block_bytes) {
         const uint16_t *heads = (const uint16_t *)at; // scales, then (Q4_1) minima
-        const int8_t *q = a->xq.q + r * a->n + b * JB_QK;
+        const struct jb_q8 *x = a->xq + r * blocks + b;
         int32_t w[JB_QK], i = 0;
         unpack(kind, (const uint8_t *)at + (kind == JB_W_Q4_1 ? 4 : 2) * JB_PACK, o % JB_PACK, w);
         for (int32_t k = 0; k < JB_QK; k++)
-            i += w[k] * q[k];
-        sum = fmaf((float)i, jb_f16_to_f32(heads[o % JB_PACK]) * a->xq.d[r * blocks + b], sum);
+            i += w[k] * x->q[k];
+        sum = fmaf((float)i, jb_f16_to_f32(heads[o % JB_PACK]) * x->d, sum);
         if (kind == JB_W_Q4_1)
-            sum = fmaf(jb_f16_to_f32(heads[JB_PACK + o % JB_PACK]), a->xq.s[r * blocks + b], sum);
+            sum = fmaf(jb_f16_to_f32(heads[JB_PACK + o % JB_PACK]), x->s, sum);
     }
     return sum;
 }

@@ -7,20 +7,19 @@
 #include "kernels/rows_quant.h"
 #include "kernels/table.h"
 
-void jb_quantize_rows_ref(const float *x, ptrdiff_t x_stride, int32_t m, int32_t n, const struct jb_rows_q8 *out)
+void jb_quantize_rows_ref(const float *x, ptrdiff_t x_stride, int32_t m, int32_t n, struct jb_q8 *out)
 {
-    ptrdiff_t blocks = n / JB_QK;
     for (ptrdiff_t r = 0; r < m; r++)
-        for (ptrdiff_t b = 0; b < blocks; b++) {
+        for (ptrdiff_t b = 0; b < n / JB_QK; b++, out++) {
             const float *from = x + r * x_stride + b * JB_QK;
-            int8_t *q = out->q + r * n + b * JB_QK;
             struct jb_quant s = jb_quant_of(jb_amax_bits(from, JB_QK));
             int32_t sum = 0;
             for (int32_t i = 0; i < JB_QK; i++)
-                sum += q[i] = jb_quant_value(s, from[i]);
-            out->d[r * blocks + b] = s.d;
-            out->sum[r * blocks + b] = sum;
-            out->s[r * blocks + b] = s.d * (float)sum;
+                sum += out->q[i] = jb_quant_value(s, from[i]);
+            out->d = s.d;
+            out->s = s.d * (float)sum;
+            out->zero = -128 * sum;
+            out->unused = 0;
         }
 }
 

@@ -10,8 +10,7 @@
 #define MIN_QUERY_NS 250u           // sizes the room for a block: a faster query fills it before block_ns, and the block ends there
 #define MAX_CAPACITY (1u << 21)
 
-struct limits { uint64_t min_ns, max_ns; uint32_t min_queries, max_queries; };
-
+#define MIN_TOKEN_NS 50000u         // the same for the tokens of a text workload
 void jb_block_free(struct jb_block *b) { jb_raw_block_free(&b->raw); }
 
 static inline uint64_t now(const struct jb_host *h) { return h->o.clock.now_ns(h->o.clock.self); }
@@ -44,8 +43,9 @@ static uint64_t spin(const struct jb_host *h, uint64_t before, uint64_t after)
 }
 
 // Queries until the limits are met; each is recorded from place 0 of the stream's room on.
-static int run_queries(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, enum jb_split split, const struct limits *l)
+static int run_queries(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, enum jb_split split, const struct jb_host_limits *l)
 {
+    if (lane->queries) return jb_host_run_sequences(h, lane, s, l);
     uint64_t start = now(h), elapsed = 0;
     uint32_t q = 0, batch = lane->batch;
     while (q < l->max_queries && elapsed < l->max_ns && (elapsed < l->min_ns || q < l->min_queries)) {
@@ -77,25 +77,27 @@ static void place_streams(struct jb_host_lane *lane, const struct jb_block_reque
     for (uint32_t i = 0; i < lane->n_streams; i++) lane->streams[i].at = (uint32_t)((n * (r->repetition % spread) / spread + n * i / lane->n_streams) % n);
 }
 
-static uint32_t capacity_for(const struct jb_block_request *r)
+static uint32_t capacity_for(const struct jb_block_request *r, const struct jb_queries *texts)
 {
-    uint64_t n = (r->query_ns > MIN_QUERY_NS ? r->block_ns / r->query_ns : r->block_ns / MIN_QUERY_NS / r->batch) + 64;
+    uint64_t least = texts ? MIN_TOKEN_NS : MIN_QUERY_NS;
+    uint64_t n = (r->query_ns > least ? r->block_ns / r->query_ns : r->block_ns / least / r->batch) + 64;
     if (n < r->min_queries) n = r->min_queries;
+    if (texts) n += 2 * (uint64_t)jb_queries_most_positions(texts); // the last sequence runs to its end
     uint64_t most = MAX_CAPACITY / r->batch + 1;
     return (uint32_t)(n < most ? n : most);
 }
 
-static struct limits block_limits(const struct jb_block_request *r, uint32_t capacity)
+static struct jb_host_limits block_limits(const struct jb_block_request *r, uint32_t capacity)
 {
     uint64_t most = r->max_ns > r->block_ns ? r->max_ns : r->block_ns;
-    return (struct limits){ .min_ns = r->block_ns, .max_ns = most ? most : 1, .min_queries = r->min_queries, .max_queries = capacity };
+    return (struct jb_host_limits){ .min_ns = r->block_ns, .max_ns = most ? most : 1, .min_queries = r->min_queries, .max_queries = capacity };
 }
 
 // Queries that nobody records, on other samples than the block will have: those half the order away.
 static int unrecorded(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, const struct jb_block_request *r, uint64_t min_ns, uint32_t min_queries)
 {
     uint32_t at = s->at;
-    struct limits l = { .min_ns = min_ns, .max_ns = UINT64_MAX, .min_queries = min_queries, .max_queries = s->capacity };
+    struct jb_host_limits l = { .min_ns = min_ns, .max_ns = UINT64_MAX, .min_queries = min_queries, .max_queries = s->capacity };
     s->at = (uint32_t)((at + lane->work->n_order / 2) % lane->work->n_order);
     int rc = run_queries(h, lane, s, (enum jb_split)r->split, &l);
     s->at = at;
@@ -173,7 +175,7 @@ struct crew {
     struct jb_host *h;
     struct jb_host_lane *lane;
     const struct jb_block_request *r;
-    struct limits l;
+    struct jb_host_limits l;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uint32_t n_ready;
@@ -216,7 +218,7 @@ static void open_gate(struct crew *c, uint32_t n, enum gate gate, struct meters 
     pthread_mutex_unlock(&c->lock);
 }
 
-static int run_crew(struct jb_host *h, struct jb_host_lane *lane, const struct jb_block_request *r, const struct limits *l, struct jb_block *b)
+static int run_crew(struct jb_host *h, struct jb_host_lane *lane, const struct jb_block_request *r, const struct jb_host_limits *l, struct jb_block *b)
 {
     struct meters meters;
     struct crew crew = { .h = h, .lane = lane, .r = r, .l = *l, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
@@ -238,13 +240,13 @@ static int run_crew(struct jb_host *h, struct jb_host_lane *lane, const struct j
     return rc;
 }
 
-static int run_alone(struct jb_host *h, struct jb_host_lane *lane, const struct jb_block_request *r, const struct limits *l, struct jb_block *b)
+static int run_alone(struct jb_host *h, struct jb_host_lane *lane, const struct jb_block_request *r, const struct jb_host_limits *l, struct jb_block *b)
 {
     struct meters meters;
     int rc = lead_in(h, lane, lane->streams, r);
     if (rc) return rc;
     // While the meter waited for an edge the caches were emptied of the model. One query more brings it back; the window holds its joules, so it counts as a row there.
-    if (window_begin(h, &meters) && (rc = unrecorded(h, lane, lane->streams, r, 0, 1)) == 0) b->window_rows = lane->batch;
+    if (window_begin(h, &meters) && (rc = unrecorded(h, lane, lane->streams, r, 0, 1)) == 0) b->window_rows = lane->queries ? lane->streams->n_queries : lane->batch;
     if (rc) {
         (void)jb_meter_end(h->o.meter, &meters.window);
         return rc;
@@ -272,6 +274,24 @@ static int gather_stream(struct jb_raw_block *raw, const struct jb_host_stream *
     return 0;
 }
 
+static int gather_sequences(struct jb_raw_block *raw, const struct jb_host_lane *lane)
+{
+    uint32_t n = 0, query = 0;
+    for (uint32_t i = 0; i < lane->n_streams; i++) n += lane->streams[i].n_sequences;
+    int rc = jb_raw_block_sequences(raw, n);
+    n = 0;
+    for (uint32_t i = 0; i < lane->n_streams && !rc; i++) {
+        const struct jb_host_stream *s = &lane->streams[i];
+        for (uint32_t k = 0; k < s->n_sequences; k++, n++) {
+            raw->ttft_ns[n] = s->ttft_ns[k];
+            raw->prompt_tokens[n] = s->prompt_tokens[k];
+            raw->first_query[n] = query + s->first_query[k];
+        }
+        query += s->n_queries;
+    }
+    return rc;
+}
+
 static int gather(struct jb_block *b, const struct jb_host_lane *lane, struct jb_err *err)
 {
     uint64_t queries = 0;
@@ -284,6 +304,7 @@ static int gather(struct jb_block *b, const struct jb_host_lane *lane, struct jb
         rc = gather_stream(&b->raw, &lane->streams[i], lane->batch, query, err);
         query += lane->streams[i].n_queries;
     }
+    if (!rc && lane->queries && (rc = gather_sequences(&b->raw, lane))) jb_fail(err, rc, "sequences");
     if (rc) jb_raw_block_free(&b->raw);
     return rc;
 }
@@ -292,11 +313,11 @@ int jb_host_run(struct jb_host *h, const struct jb_block_request *r, struct jb_b
 {
     struct jb_host_lane *lane = NULL;
     struct jb_block b = { 0 };
-    uint32_t capacity = capacity_for(r);
     int rc = jb_host_lane_for(h, r, &lane, err);
+    uint32_t capacity = rc ? 0 : capacity_for(r, lane->queries);
     if (!rc) rc = jb_host_room(lane, capacity, err);
     if (rc) return rc;
-    struct limits l = block_limits(r, capacity);
+    struct jb_host_limits l = block_limits(r, capacity);
     place_streams(lane, r);
     rc = lane->n_streams == 1 ? run_alone(h, lane, r, &l, &b) : run_crew(h, lane, r, &l, &b);
     if (rc) return jb_fail(err, rc, "cell %s, block %u: a query failed (%s)", r->cell, r->repetition, jb_code_text(rc));

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_SEQUENCES 65536u // of one stream in one block
+
 int jb_host_open(struct jb_host **out, const struct jb_host_opts *o, struct jb_err *err)
 {
     struct jb_host *h = calloc(1, sizeof *h);
@@ -26,6 +28,12 @@ static void free_room(struct jb_host_stream *s)
     free(s->prediction);
     free(s->pattern);
     free(s->exit);
+    free(s->ttft_ns);
+    free(s->prompt_tokens);
+    free(s->first_query);
+    s->ttft_ns = NULL;
+    s->prompt_tokens = s->first_query = NULL;
+    s->sequence_room = 0;
     s->latency_ns = NULL;
     s->sample = s->prediction = NULL;
     s->pattern = NULL;
@@ -38,6 +46,7 @@ static void close_lane(struct jb_host_lane *lane)
     for (uint32_t i = 0; lane->streams && i < lane->n_streams; i++) {
         struct jb_host_stream *s = &lane->streams[i];
         jb_adaptive_close(s->adaptive);
+        jb_sequence_close(s->sequence);
         jb_session_close(s->session);
         free(s->rows);
         free(s->results);
@@ -54,6 +63,7 @@ void jb_host_drop_models(struct jb_host *h)
         h->lanes = lane->next;
         close_lane(lane);
     }
+    jb_host_close_texts(h);
     while (h->nets) {
         struct jb_host_net *net = h->nets;
         h->nets = net->next;
@@ -194,18 +204,19 @@ int jb_host_model(struct jb_host *h, const char *path, const char *exits_path, c
 
 // ---- lanes ----
 
-static int open_stream(struct jb_host_stream *s, struct jb_host_lane *lane, uint32_t threads, struct jb_err *err)
+static int open_stream(const struct jb_host *h, struct jb_host_stream *s, struct jb_host_lane *lane, struct jb_err *err)
 {
     s->rows = calloc(lane->batch, sizeof *s->rows);
     s->results = calloc(lane->batch, sizeof *s->results);
     if (!s->rows || !s->results) return jb_fail(err, JB_E_NOMEM, "stream");
     if (!lane->model) return 0;
-    struct jb_session_opts o = { .max_rows = lane->batch, .threads = threads };
+    if (lane->queries) return jb_host_open_sequence(s, lane, h, err);
+    struct jb_session_opts o = { .max_rows = lane->batch, .threads = lane->threads };
     int rc = jb_session_open(&s->session, lane->model, &o, err);
     return rc ? rc : jb_adaptive_open(&s->adaptive, s->session, &lane->policy, &lane->schedule, lane->batch, err);
 }
 
-static int new_lane(struct jb_host *h, const struct jb_model *model, struct jb_host_work *work, const struct jb_block_request *r, const struct jb_policy *policy,
+static int new_lane(struct jb_host *h, const struct jb_model *model, struct jb_host_work *work, const struct jb_queries *queries, const struct jb_block_request *r, const struct jb_policy *policy,
                     const struct jb_schedule *schedule, struct jb_host_lane **out, struct jb_err *err)
 {
     struct jb_host_lane *lane = calloc(1, sizeof *lane);
@@ -217,10 +228,14 @@ static int new_lane(struct jb_host *h, const struct jb_model *model, struct jb_h
     lane->work = work;
     lane->batch = r->batch;
     lane->n_streams = r->streams;
+    lane->queries = queries;
+    lane->threads = r->threads;
+    lane->kv = r->kv;
+    lane->fill = r->fill;
     lane->policy = *policy;
     lane->schedule = *schedule;
     int rc = 0;
-    for (uint32_t i = 0; i < r->streams && !rc; i++) rc = open_stream(&lane->streams[i], lane, r->threads, err);
+    for (uint32_t i = 0; i < r->streams && !rc; i++) rc = open_stream(h, &lane->streams[i], lane, err);
     if (rc) {
         close_lane(lane);
         return rc;
@@ -235,7 +250,9 @@ static bool same_shape(struct jb_shape a, struct jb_shape b) { return a.h == b.h
 
 int jb_host_fits(const struct jb_model_info *info, const char *path, const struct jb_workload_info *work, const char *workload, struct jb_err *err)
 {
-    if (info->row_kind != JB_ROW_IMAGE) return jb_fail(err, JB_E_MISMATCH, "%s: takes token sequences; workload %s gives images", path, workload);
+    bool text = !strcmp(work->unit, "token");
+    if (info->row_kind != JB_ROW_IMAGE) return text ? 0 : jb_fail(err, JB_E_MISMATCH, "%s: takes token sequences; workload %s gives images", path, workload);
+    if (text) return jb_fail(err, JB_E_MISMATCH, "%s: takes images; workload %s gives text", path, workload);
     if (!same_shape(info->input, work->shape) || info->n_classes < work->n_classes)
         return jb_fail(err, JB_E_MISMATCH, "%s: takes %dx%dx%d and knows %u classes; workload %s gives %dx%dx%d and %u", path, info->input.h, info->input.w,
                        info->input.c, info->n_classes, workload, work->shape.h, work->shape.w, work->shape.c, work->n_classes);
@@ -272,14 +289,22 @@ int jb_host_lane_for(struct jb_host *h, const struct jb_block_request *r, struct
     } else if (!rc && jb_workload_needs_model(work->w)) {
         rc = jb_fail(err, JB_E_INVALID, "workload %s needs a model", r->workload);
     }
-    if (!rc && r->threads > 1) rc = jb_fail(err, JB_E_UNAVAILABLE, "threads > 1 inside one session: not in this version; use streams");
+    const struct jb_queries *queries = NULL;
+    bool text = !rc && jb_workload_is_text(work->w);
+    if (!rc && text) rc = jb_host_queries(h, model, work->w, (enum jb_split)r->split, &queries, err);
+    if (!rc && text && r->batch != 1) rc = jb_fail(err, JB_E_UNSUPPORTED, "workload %s: a batch of %u queries (sequences run one by one; use streams)", r->workload, r->batch);
+    if (!rc && !text && r->threads > 1) rc = jb_fail(err, JB_E_UNAVAILABLE, "threads > 1 inside one session: image networks have none; use streams");
     if (rc) return rc;
     struct jb_host_lane *lane = h->lanes;
-    while (lane && !(lane->model == model && lane->work == work && lane->batch == r->batch && lane->n_streams == r->streams)) lane = lane->next;
-    if (!lane && (rc = new_lane(h, model, work, r, &policy, &schedule, &lane, err))) return rc;
+    while (lane && !(lane->model == model && lane->work == work && lane->queries == queries && lane->batch == r->batch && lane->n_streams == r->streams && lane->threads == r->threads &&
+                     lane->kv == r->kv && lane->fill == r->fill)) lane = lane->next;
+    if (!lane && (rc = new_lane(h, model, work, queries, r, &policy, &schedule, &lane, err))) return rc;
     lane->policy = policy;
     lane->schedule = schedule;
-    for (uint32_t i = 0; model && i < lane->n_streams; i++) jb_adaptive_set(lane->streams[i].adaptive, &lane->policy, &lane->schedule);
+    for (uint32_t i = 0; model && i < lane->n_streams; i++) {
+        if (queries) jb_sequence_set(lane->streams[i].sequence, &lane->policy, &lane->schedule);
+        else jb_adaptive_set(lane->streams[i].adaptive, &lane->policy, &lane->schedule);
+    }
     *out = lane;
     return 0;
 }
@@ -297,6 +322,13 @@ int jb_host_room(struct jb_host_lane *lane, uint32_t queries, struct jb_err *err
         s->pattern = malloc(rows * sizeof *s->pattern);
         s->exit = malloc(rows);
         if (!s->latency_ns || !s->sample || !s->prediction || !s->pattern || !s->exit) return jb_fail(err, JB_E_NOMEM, "room for %u queries", queries);
+        if (lane->queries) {
+            s->sequence_room = queries < MAX_SEQUENCES ? queries : MAX_SEQUENCES;
+            s->ttft_ns = calloc(s->sequence_room, sizeof *s->ttft_ns);
+            s->prompt_tokens = calloc(s->sequence_room, sizeof *s->prompt_tokens);
+            s->first_query = calloc(s->sequence_room, sizeof *s->first_query);
+            if (!s->ttft_ns || !s->prompt_tokens || !s->first_query) return jb_fail(err, JB_E_NOMEM, "room for %u sequences", s->sequence_room);
+        }
         memset(s->latency_ns, 1, queries * sizeof *s->latency_ns); // 1: a compiler must not turn malloc and zeros into untouched pages
         memset(s->sample, 1, rows * sizeof *s->sample);
         memset(s->prediction, 1, rows * sizeof *s->prediction);
@@ -312,9 +344,10 @@ size_t jb_host_session_bytes(const struct jb_host *h, const struct jb_block_requ
     for (const struct jb_host_net *net = h->nets; net; net = net->next) {
         if (strcmp(net->path, r->model_path) || strcmp(net->exits, r->exits_path)) continue;
         for (const struct jb_host_lane *lane = h->lanes; lane; lane = lane->next) {
-            if (lane->model != net->model || lane->batch != r->batch || lane->n_streams != r->streams) continue;
+            if (lane->model != net->model || lane->batch != r->batch || lane->n_streams != r->streams || lane->threads != r->threads || lane->kv != r->kv || lane->fill != r->fill) continue;
             size_t sum = 0;
-            for (uint32_t i = 0; i < lane->n_streams; i++) sum += jb_session_bytes(lane->streams[i].session) + jb_adaptive_bytes(lane->streams[i].adaptive);
+            for (uint32_t i = 0; i < lane->n_streams; i++)
+                sum += jb_session_bytes(lane->streams[i].session) + (lane->queries ? jb_sequence_bytes(lane->streams[i].sequence) : jb_adaptive_bytes(lane->streams[i].adaptive));
             return sum;
         }
     }

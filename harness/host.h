@@ -28,6 +28,11 @@ int jb_host_workload(struct jb_host *h, const char *preset, const struct jb_requ
 int jb_host_model(struct jb_host *h, const char *path, const char *exits_path, const struct jb_model **out, struct jb_err *err);
 // MISMATCH unless the workload's samples are what the model takes. Nothing may be run before this has passed: a kernel reads as many bytes as the model's input has.
 int jb_host_fits(const struct jb_model_info *info, const char *path, const struct jb_workload_info *work, const char *workload, struct jb_err *err);
+// The queries of a text workload's split as this model's tokens; opened once, kept until jb_host_drop_models. w: of jb_host_workload.
+struct jb_queries;
+int jb_host_queries(struct jb_host *h, const struct jb_model *m, const struct jb_workload *w, enum jb_split split, const struct jb_queries **out, struct jb_err *err);
+// What a session for these queries needs: rows for prompts in batches, positions for the longest.
+struct jb_session_opts jb_host_text_session(const struct jb_model_info *info, const struct jb_queries *q, uint32_t threads, uint32_t kv, uint32_t fill);
 // Closes models and sessions (between groups of cells that do not fit in memory together). Workloads stay.
 void jb_host_drop_models(struct jb_host *h);
 

@@ -3,7 +3,9 @@
 #define JB_HARNESS_HOST_DATA_H
 
 #include "harness/host.h"
+#include "early_exit/sequence.h"
 #include "harness/reference.h"
+#include "workloads/text/queries.h"
 
 struct jb_host_work {               // an open workload
     char preset[64];
@@ -15,12 +17,24 @@ struct jb_host_work {               // an open workload
     struct jb_host_work *next;
 };
 
+// A split of a text workload as a model's tokens.
+struct jb_host_text {
+    const struct jb_model *model;
+    const struct jb_host_work *work;
+    uint32_t split;
+    struct jb_queries *queries;     // owned
+    struct jb_host_text *next;
+};
+
 struct jb_host_net { char path[1024], exits[1024]; struct jb_model *model; struct jb_host_net *next; };
 
 // One stream of queries: a session and room for what a block records.
 struct jb_host_stream {
     struct jb_session *session;     // NULL: the workload runs without a model
     struct jb_adaptive *adaptive;
+    struct jb_sequence *sequence;   // text workloads, instead of adaptive
+    uint64_t *ttft_ns;              // (n_room) of the sequences that the block ran
+    uint32_t *prompt_tokens, *first_query, n_sequences, sequence_room;
     struct jb_row_input *rows;      // (batch)
     struct jb_query_result *results; // (batch)
     uint64_t *latency_ns;           // (capacity)
@@ -36,7 +50,8 @@ struct jb_host_stream {
 struct jb_host_lane {
     const struct jb_model *model;
     struct jb_host_work *work;
-    uint32_t batch, n_streams;
+    const struct jb_queries *queries; // of a text workload, borrowed from the host; NULL: images. A query of the block is then a token, a place in the order a sequence
+    uint32_t batch, n_streams, threads, kv, fill;
     struct jb_host_stream *streams;
     struct jb_policy policy;
     struct jb_schedule schedule;
@@ -50,11 +65,17 @@ struct jb_host {
     struct jb_reference *reference;
     struct jb_host_work *works;
     struct jb_host_net *nets;
+    struct jb_host_text *texts;
     struct jb_host_lane *lanes;
 };
 
 // The lane of a request, ready to run: opened if need be, with its policy and schedule set.
 int jb_host_lane_for(struct jb_host *h, const struct jb_block_request *r, struct jb_host_lane **out, struct jb_err *err);
+// Text workloads (host_text.c): sequences until the limits are met, as run_queries does for images. *n_tokens: how many were answered.
+struct jb_host_limits { uint64_t min_ns, max_ns; uint32_t min_queries, max_queries; };
+int jb_host_run_sequences(const struct jb_host *h, const struct jb_host_lane *lane, struct jb_host_stream *s, const struct jb_host_limits *l);
+int jb_host_open_sequence(struct jb_host_stream *s, const struct jb_host_lane *lane, const struct jb_host *h, struct jb_err *err);
+void jb_host_close_texts(struct jb_host *h);
 // Room for so many queries in every stream, touched, so that a block meets no page fault.
 int jb_host_room(struct jb_host_lane *lane, uint32_t queries, struct jb_err *err);
 

@@ -48,7 +48,19 @@ void jb_raw_block_free(struct jb_raw_block *b)
     free(b->prediction);
     free(b->exit);
     free(b->pattern);
+    free(b->ttft_ns);
+    free(b->prompt_tokens);
+    free(b->first_query);
     *b = (struct jb_raw_block){ 0 };
+}
+
+int jb_raw_block_sequences(struct jb_raw_block *b, uint32_t n)
+{
+    b->ttft_ns = calloc((size_t)n + 1, sizeof *b->ttft_ns);
+    b->prompt_tokens = calloc((size_t)n + 1, sizeof *b->prompt_tokens);
+    b->first_query = calloc((size_t)n + 1, sizeof *b->first_query);
+    b->n_sequences = n;
+    return b->ttft_ns && b->prompt_tokens && b->first_query ? 0 : JB_E_NOMEM;
 }
 
 int jb_raw_block_alloc(struct jb_raw_block *b, uint32_t n_streams, uint32_t n_queries, uint32_t rows_per_query)
@@ -77,14 +89,14 @@ uint32_t jb_raw_pattern_index(struct jb_raw_block *b, jb_pattern p)
     return b->n_patterns++;
 }
 
-static size_t block_bytes(uint64_t n_streams, uint64_t n_queries, uint64_t n_rows, uint64_t n_patterns)
+static size_t block_bytes(uint64_t n_streams, uint64_t n_queries, uint64_t n_rows, uint64_t n_patterns, uint64_t n_sequences)
 {
-    return (size_t)(BLOCK_HEADER + 4 * n_streams + 4 * n_patterns + 8 * n_queries + (4 + 4 + 1 + 1) * n_rows);
+    return (size_t)(BLOCK_HEADER + 4 * n_streams + 4 * n_patterns + 8 * n_queries + (4 + 4 + 1 + 1) * n_rows + (8 + 4 + 4) * n_sequences);
 }
 
 int jb_raw_block_encode(const struct jb_raw_block *b, uint8_t **out, size_t *n_bytes)
 {
-    size_t n = block_bytes(b->n_streams, b->n_queries, b->n_rows, b->n_patterns);
+    size_t n = block_bytes(b->n_streams, b->n_queries, b->n_rows, b->n_patterns, b->n_sequences);
     uint8_t *data = malloc(n), *at = data;
     if (!data) return JB_E_NOMEM;
     memcpy(at, BLOCK_MAGIC, 8);
@@ -93,7 +105,7 @@ int jb_raw_block_encode(const struct jb_raw_block *b, uint8_t **out, size_t *n_b
     at = put32(at, b->n_queries);
     at = put32(at, b->n_rows);
     at = put32(at, b->n_patterns);
-    at = put32(at, 0);
+    at = put32(at, b->n_sequences);
     at = put_column32(at, b->stream_queries, b->n_streams);
     at = put_column32(at, b->patterns, b->n_patterns);
     for (uint32_t i = 0; i < b->n_queries; i++) at = put64(at, b->latency_ns[i]);
@@ -101,6 +113,10 @@ int jb_raw_block_encode(const struct jb_raw_block *b, uint8_t **out, size_t *n_b
     at = put_column32(at, b->prediction, b->n_rows);
     memcpy(at, b->exit, b->n_rows);
     memcpy(at + b->n_rows, b->pattern, b->n_rows);
+    at += 2 * (size_t)b->n_rows;
+    for (uint32_t i = 0; i < b->n_sequences; i++) at = put64(at, b->ttft_ns[i]);
+    at = put_column32(at, b->prompt_tokens, b->n_sequences);
+    put_column32(at, b->first_query, b->n_sequences);
     *out = data;
     *n_bytes = n;
     return 0;
@@ -117,20 +133,27 @@ static int read_columns(struct jb_raw_block *b, const uint8_t *at, struct jb_err
     at = get_column32(at, b->prediction, b->n_rows);
     memcpy(b->exit, at, b->n_rows);
     memcpy(b->pattern, at + b->n_rows, b->n_rows);
+    at += 2 * (size_t)b->n_rows;
+    for (uint32_t i = 0; i < b->n_sequences; i++, at += 8) b->ttft_ns[i] = get64(at);
+    at = get_column32(at, b->prompt_tokens, b->n_sequences);
+    get_column32(at, b->first_query, b->n_sequences);
     if (sum != b->n_queries) return jb_fail(err, JB_E_INVALID, "raw block: the streams' queries do not add up");
     for (uint32_t i = 0; i < b->n_rows; i++)
         if (b->pattern[i] >= b->n_patterns || b->exit[i] >= JB_MAX_STAGES) return jb_fail(err, JB_E_INVALID, "raw block: row %u has an exit or pattern that does not exist", i);
+    for (uint32_t i = 0; i < b->n_sequences; i++)
+        if (b->first_query[i] >= b->n_queries || (i ? b->first_query[i] <= b->first_query[i - 1] : b->first_query[i] != 0)) return jb_fail(err, JB_E_INVALID, "raw block: sequence %u begins at a query that cannot be its first", i);
     return 0;
 }
 
 int jb_raw_block_decode(struct jb_raw_block *b, const uint8_t *data, size_t n_bytes, struct jb_err *err)
 {
     if (n_bytes < BLOCK_HEADER || memcmp(data, BLOCK_MAGIC, 8)) return jb_fail(err, JB_E_INVALID, "raw block: does not start with " BLOCK_MAGIC);
-    uint32_t n_streams = get32(data + 8), per_query = get32(data + 12), n_queries = get32(data + 16), n_rows = get32(data + 20), n_patterns = get32(data + 24);
+    uint32_t n_streams = get32(data + 8), per_query = get32(data + 12), n_queries = get32(data + 16), n_rows = get32(data + 20), n_patterns = get32(data + 24), n_sequences = get32(data + 28);
     if (n_streams > 65536 || n_patterns > JB_RAW_MAX_PATTERNS || n_rows > JB_RAW_MAX_ROWS || (uint64_t)n_queries * per_query != n_rows || !per_query ||
-        block_bytes(n_streams, n_queries, n_rows, n_patterns) != n_bytes)
+        n_sequences > n_queries || block_bytes(n_streams, n_queries, n_rows, n_patterns, n_sequences) != n_bytes)
         return jb_fail(err, JB_E_INVALID, "raw block: its counts do not fit its %zu bytes", n_bytes);
     int rc = jb_raw_block_alloc(b, n_streams, n_queries, per_query);
+    if (!rc && n_sequences && (rc = jb_raw_block_sequences(b, n_sequences))) jb_raw_block_free(b);
     if (rc) return jb_fail(err, rc, "raw block");
     b->n_patterns = n_patterns;
     rc = read_columns(b, data + BLOCK_HEADER, err);

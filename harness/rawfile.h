@@ -25,9 +25,15 @@ struct jb_raw_block {
     uint32_t *sample, *prediction; // (n_rows); sample: index into the split
     uint8_t *exit, *pattern;     // (n_rows); pattern: index into patterns
     jb_pattern patterns[JB_RAW_MAX_PATTERNS]; uint32_t n_patterns;
+    // Text workloads (a query is a token): the sequences that the block ran. Theirs, and theirs alone, are the queries first_query[i] to first_query[i + 1] - 1.
+    uint32_t n_sequences;        // 0: no text workload
+    uint64_t *ttft_ns;           // (n_sequences) from the begin of the prompt to the first answer
+    uint32_t *prompt_tokens;     // (n_sequences)
+    uint32_t *first_query;       // (n_sequences) rising
 };
 void jb_raw_block_free(struct jb_raw_block *b); // the arrays, not b
 int jb_raw_block_alloc(struct jb_raw_block *b, uint32_t n_streams, uint32_t n_queries, uint32_t rows_per_query);
+int jb_raw_block_sequences(struct jb_raw_block *b, uint32_t n); // room for so many; NOMEM
 // Index of a pattern, added if new; UINT32_MAX when the table is full.
 uint32_t jb_raw_pattern_index(struct jb_raw_block *b, jb_pattern p);
 // Owned bytes (free).

@@ -16,6 +16,7 @@ struct field { const char *key; enum kind kind; size_t offset, size; uint64_t ma
 static const struct field FIELDS[] = {
     TEXT_(cell), U32_(repetition, UINT32_MAX), TEXT_(workload), U32_(split, JB_SPLIT_COUNT - 1), U32_(n_samples, UINT32_MAX),
     TEXT_(model_path), TEXT_(exits_path), TEXT_(model_sha256), TEXT_(precision), TEXT_(policy),
+    U32_(kv, JB_KV_COUNT - 1), U32_(fill, JB_FILL_COUNT - 1),
     U32_(scenario, JB_SCENARIO_COUNT - 1), U32_(batch, 65536), U32_(threads, 1024), U32_(streams, 256),
     U64_(seed), U32_(repetitions, UINT32_MAX), U64_(block_ns), U64_(lead_in_ns), U64_(max_ns), U32_(min_queries, UINT32_MAX), U64_(query_ns),
 };

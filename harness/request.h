@@ -23,6 +23,7 @@ struct jb_block_request {
     char precision[96], policy[32];
     struct jb_request_number params[JB_PLAN_MAX_PARAMS]; uint32_t n_params;
     double threshold[JB_MAX_STAGES]; uint32_t n_thresholds;
+    uint32_t kv, fill;                   // of language models: enum jb_kv_kind, enum jb_fill
     // How it is run
     uint32_t scenario, batch, threads, streams; // batch: rows of a query
     uint64_t seed;                       // order of the samples; `repetition` chooses where in it the block starts

@@ -14,12 +14,27 @@
 #define MAX_NS 150000000u          // a slow query still gets two chunks
 #define MAX_CHUNK_QUERIES 1024u
 
+// A text workload: one sequence.
+static int text_chunk(const struct jb_host *h, struct jb_host_lane *lane, uint64_t *ns, double *median)
+{
+    struct jb_host_stream *s = lane->streams;
+    struct jb_host_limits l = { .min_queries = 1, .max_ns = UINT64_MAX, .max_queries = s->capacity };
+    uint64_t before = h->o.clock.now_ns(h->o.clock.self);
+    int rc = jb_host_run_sequences(h, lane, s, &l);
+    if (rc) return rc;
+    *ns += h->o.clock.now_ns(h->o.clock.self) - before;
+    jb_sort_u64(s->latency_ns, s->n_queries);
+    *median = (double)s->latency_ns[s->n_queries / 2];
+    return 0;
+}
+
 // One chunk on the first stream: its median latency.
 static int chunk(const struct jb_host *h, struct jb_host_lane *lane, enum jb_split split, uint64_t *ns, double *median)
 {
     struct jb_host_stream *s = lane->streams;
     uint64_t sum = 0;
     uint32_t n = 0;
+    if (lane->queries) return text_chunk(h, lane, ns, median);
     while (n < MAX_CHUNK_QUERIES && (n < CHUNK_QUERIES || sum < CHUNK_NS)) {
         uint32_t first = 0;
         for (uint32_t r = 0; r < lane->batch; r++) {
@@ -57,7 +72,7 @@ int jb_host_warm_up(struct jb_host *h, const struct jb_block_request *r, struct 
     struct jb_warm_up w = { .median_ns = NAN, .p = NAN };
     double last[WINDOW] = { 0 };
     int rc = jb_host_lane_for(h, r, &lane, err);
-    if (!rc) rc = jb_host_room(lane, MAX_CHUNK_QUERIES, err);
+    if (!rc) rc = jb_host_room(lane, MAX_CHUNK_QUERIES + (lane->queries ? jb_queries_most_positions(lane->queries) : 0), err);
     if (rc) return rc;
     lane->streams->at = (uint32_t)((r->seed + r->repetition) % lane->work->n_order);
     while (!w.steady && (w.elapsed_ns < MAX_NS || w.chunks < 2)) {

@@ -29,6 +29,35 @@ static struct jb_raw_block make_block(void)
     return b;
 }
 
+static void sequences_there_and_back(void **state)
+{
+    (void)state;
+    struct jb_raw_block a = make_block(), b;
+    uint8_t *bytes;
+    size_t n;
+    struct jb_err err;
+    assert_int_equal(jb_raw_block_sequences(&a, 2), 0);
+    a.ttft_ns[0] = 123456789012u;
+    a.ttft_ns[1] = 7;
+    a.prompt_tokens[0] = 30;
+    a.prompt_tokens[1] = 1;
+    a.first_query[1] = 3;
+    assert_int_equal(jb_raw_block_encode(&a, &bytes, &n), 0);
+    assert_int_equal(jb_raw_block_decode(&b, bytes, n, &err), 0);
+    assert_int_equal(b.n_sequences, 2);
+    assert_memory_equal(a.ttft_ns, b.ttft_ns, 16);
+    assert_memory_equal(a.prompt_tokens, b.prompt_tokens, 8);
+    assert_memory_equal(a.first_query, b.first_query, 8);
+    jb_raw_block_free(&b);
+    for (size_t cut = 0; cut < n; cut++) assert_int_equal(jb_raw_block_decode(&b, bytes, cut, &err), JB_E_INVALID);
+    bytes[n - 4] = 5; // there are queries 0 to 4
+    assert_int_equal(jb_raw_block_decode(&b, bytes, n, &err), JB_E_INVALID);
+    bytes[n - 4] = 0; // two sequences cannot begin at one
+    assert_int_equal(jb_raw_block_decode(&b, bytes, n, &err), JB_E_INVALID);
+    free(bytes);
+    jb_raw_block_free(&a);
+}
+
 static void block_there_and_back(void **state)
 {
     (void)state;
@@ -155,7 +184,7 @@ static void facts_there_and_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(block_there_and_back), cmocka_unit_test(samples_there_and_back), cmocka_unit_test(request_there_and_back),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(block_there_and_back), cmocka_unit_test(sequences_there_and_back), cmocka_unit_test(samples_there_and_back), cmocka_unit_test(request_there_and_back),
                                         cmocka_unit_test(facts_there_and_back) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

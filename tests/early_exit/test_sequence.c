@@ -2,6 +2,7 @@
 #include "tests/early_exit/sequence_rig.h"
 
 #include <malloc.h>
+#include "early_exit/verify.h"
 
 static struct jb_sequence *open_with(struct seq_rig *r, struct jb_session *s, const struct jb_policy *p)
 {
@@ -364,12 +365,43 @@ static void logprobs(void **state)
     assert_true(isnan(jb_logprob(z, 50000, 1)));
 }
 
+static void verifying(void **state)
+{
+    (void)state;
+    struct seq_rig r;
+    seq_rig_open(&r, 14);
+    struct jb_session *session = seq_rig_session(&r, 16, 0);
+    struct jb_verify_point v[16];
+    struct jb_verify_opts o = {.token = r.text, .n_context = 40, .max_m = 16, .rounds = 3, .clock = &r.clock};
+    struct jb_err err = {0};
+    if (jb_verify_measure(session, &r.schedule, &o, v, &err)) fail_msg("%s", err.detail);
+    for (uint32_t i = 0; i < 16; i++) {
+        assert_int_equal(v[i].m, i + 1);
+        assert_true(v[i].identical);
+        assert_true(v[i].v == 1.0 && v[i].median_ns == 10 && v[i].least_ns == 10); // of the fake clock
+        assert_true(i == 0 || jb_cost_macs(&v[i].cost) > jb_cost_macs(&v[i - 1].cost));
+    }
+    struct jb_row_input row = {.token = 1};
+    struct jb_cost none;
+    assert_int_equal(jb_session_begin(session, 0, &row, 1, NULL), 0); // the sequence was forgotten
+    assert_int_equal(jb_session_deferred(session, 0, 0, &none), 0);
+    assert_int_equal(jb_session_deferred(session, 0, 1, &none), JB_E_RANGE);
+    assert_int_equal(jb_session_reset(session, 0), 0);
+    const struct { uint32_t context, m, rounds; } wrong[] = {{0, 1, 1}, {49, 16, 1}, {4, 17, 1}, {4, 0, 1}, {4, 4, 0}};
+    for (size_t i = 0; i < N_ELEMENTS(wrong); i++) {
+        o.n_context = wrong[i].context, o.max_m = wrong[i].m, o.rounds = wrong[i].rounds;
+        assert_int_equal(jb_verify_measure(session, &r.schedule, &o, v, &err), JB_E_RANGE);
+    }
+    jb_session_close(session);
+    seq_rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_is_the_full_models_text), cmocka_unit_test(exits_leave_no_trace_when_forced), cmocka_unit_test(gates_spare_the_head),
         cmocka_unit_test(queries_end), cmocka_unit_test(drawing), cmocka_unit_test(wrong_queries), cmocka_unit_test(queries_allocate_nothing),
-        cmocka_unit_test(passes_equal_steps), cmocka_unit_test(logprobs),
+        cmocka_unit_test(passes_equal_steps), cmocka_unit_test(logprobs), cmocka_unit_test(verifying),
     };
     return cmocka_run_group_tests_name("sequence", tests, NULL, NULL);
 }

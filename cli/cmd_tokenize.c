@@ -105,7 +105,7 @@ static void warn(const char *what, const struct jb_encode_facts *facts)
         fprintf(stderr, "joulebench: warning: %s: byte %zu is not UTF-8 (of %zu such bytes the first); these are tokenized as llama.cpp does, mostly as U+FFFD, and do not come back on decoding\n", what,
                 facts->first_invalid, facts->n_invalid);
     if (facts->n_lost)
-        fprintf(stderr, "joulebench: warning: %s: for %zu bytes the vocabulary has no token; none stands for them\n", what, facts->n_lost);
+        fprintf(stderr, "joulebench: warning: %s: for %zu bytes, the first of them 0x%02x, the vocabulary has no token; none stands for them\n", what, facts->n_lost, facts->first_lost);
 }
 
 static int tokenize(const char *path, const struct opts *o, const char *text, size_t n, struct jb_err *err)

@@ -40,6 +40,9 @@ void jb_gguf_hash(const struct jb_gguf *g, char hex[JB_HASH_HEX]); // SHA-256 of
 
 size_t jb_gguf_offset(const struct jb_gguf *g, const void *data); // byte of the file at which borrowed data stands
 
+// These bytes are not needed soon: their pages may leave memory, and come back from the file when they are read again. A hint; nothing happens to files in memory.
+void jb_gguf_release(const struct jb_gguf *g, const void *data, size_t n_bytes);
+
 size_t jb_gguf_n_tensors(const struct jb_gguf *g);
 const struct jb_gguf_tensor *jb_gguf_tensor_at(const struct jb_gguf *g, size_t i);
 const struct jb_gguf_tensor *jb_gguf_tensor(const struct jb_gguf *g, const char *name); // NULL: none
@@ -66,6 +69,7 @@ int jb_gguf_put_u32(struct jb_gguf_writer *w, const char *key, uint32_t value);
 int jb_gguf_put_f32(struct jb_gguf_writer *w, const char *key, float value);
 int jb_gguf_put_array_str(struct jb_gguf_writer *w, const char *key, const char *const *values, size_t n);
 int jb_gguf_put_array_u32(struct jb_gguf_writer *w, const char *key, const uint32_t *values, size_t n);
+int jb_gguf_put_array_i32(struct jb_gguf_writer *w, const char *key, const int32_t *values, size_t n);
 int jb_gguf_put_array_f32(struct jb_gguf_writer *w, const char *key, const float *values, size_t n);
 int jb_gguf_put_bool(struct jb_gguf_writer *w, const char *key, bool value);
 int jb_gguf_put_u64(struct jb_gguf_writer *w, const char *key, uint64_t value);

@@ -11,6 +11,8 @@ struct reader {
     struct jb_gguf *g;
     uint64_t at;
     struct jb_err *err;
+    const struct jb_gguf_key *array; // the array whose strings are read, NULL: none
+    uint64_t element;                // of it
 };
 
 __attribute__((format(printf, 3, 4))) static int bad(struct reader *r, uint64_t at, const char *format, ...)
@@ -20,6 +22,8 @@ __attribute__((format(printf, 3, 4))) static int bad(struct reader *r, uint64_t 
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
+    if (r->array)
+        return jb_fail(r->err, JB_E_INVALID, "%s: byte %llu: key \"%.120s\", element %llu: %s", r->g->name, (unsigned long long)at, r->array->name, (unsigned long long)r->element, reason);
     return jb_fail(r->err, JB_E_INVALID, "%s: byte %llu: %s", r->g->name, (unsigned long long)at, reason);
 }
 
@@ -128,12 +132,12 @@ static int read_array_strings(struct reader *r, struct jb_gguf_key *k)
     k->texts = jb_pool_get(&r->g->pool, k->count * sizeof *k->texts);
     if (!k->texts)
         return jb_fail(r->err, JB_E_NOMEM, "%s: no memory for the %llu strings of \"%s\"", r->g->name, (unsigned long long)k->count, k->name);
-    for (uint64_t i = 0; i < k->count; i++) {
-        int rc = read_string(r, "a string of an array", &k->texts[i]);
-        if (rc)
-            return rc;
-    }
-    return JB_OK;
+    int rc = JB_OK;
+    r->array = k;
+    for (r->element = 0; r->element < k->count && !rc; r->element++)
+        rc = read_string(r, "a string", &k->texts[r->element]);
+    r->array = NULL;
+    return rc;
 }
 
 // `count` values of one type of fixed size, in place.

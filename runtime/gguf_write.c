@@ -176,6 +176,15 @@ int jb_gguf_put_array_u32(struct jb_gguf_writer *w, const char *key, const uint3
     return put_key_end(w, start, rc);
 }
 
+int jb_gguf_put_array_i32(struct jb_gguf_writer *w, const char *key, const int32_t *values, size_t n)
+{
+    size_t start = w->keys.n;
+    int rc = put_array(w, key, JB_GGUF_I32, n);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = put_uint(&w->keys, (uint32_t)values[i], 4);
+    return put_key_end(w, start, rc);
+}
+
 int jb_gguf_put_array_f32(struct jb_gguf_writer *w, const char *key, const float *values, size_t n)
 {
     size_t start = w->keys.n;

@@ -85,7 +85,7 @@ static void merge_all(struct jb_bpe *b, const struct jb_tokenizer *t)
     }
 }
 
-int jb_bpe_piece(struct jb_bpe *b, const struct jb_tokenizer *t, const char *bytes, size_t n, struct jb_tokens *out, size_t *n_lost)
+int jb_bpe_piece(struct jb_bpe *b, const struct jb_tokenizer *t, const char *bytes, size_t n, struct jb_tokens *out, struct jb_encode_facts *facts)
 {
     if (reserve(b, n))
         return JB_E_NOMEM;
@@ -97,10 +97,10 @@ int jb_bpe_piece(struct jb_bpe *b, const struct jb_tokenizer *t, const char *byt
     merge_all(b, t);
     int rc = JB_OK;
     for (uint32_t i = 0; n && i != NONE && !rc; i = b->symbols[i].next) {
-        if (b->symbols[i].id == JB_NO_TOKEN)
-            (*n_lost)++;
-        else
+        if (b->symbols[i].id != JB_NO_TOKEN)
             rc = jb_tokens_add(out, b->symbols[i].id);
+        else if (facts->n_lost++ == 0)
+            facts->first_lost = (uint8_t)bytes[i]; // a byte without a token is never merged
     }
     return rc;
 }

@@ -188,7 +188,7 @@ static int encode_piece(struct encoder *e, const char *bytes, size_t n)
         if (id != JB_NO_TOKEN)
             return jb_tokens_add(e->out, id);
     }
-    return jb_bpe_piece(&e->bpe, e->t, bytes, n, e->out, &e->facts->n_lost);
+    return jb_bpe_piece(&e->bpe, e->t, bytes, n, e->out, e->facts);
 }
 
 static int encode_plain(struct encoder *e, const struct jb_plain *plain, struct jb_err *err)

@@ -53,12 +53,14 @@ enum {
 // What was odd about a text. Offsets count bytes from its begin.
 struct jb_encode_facts {
     size_t n_invalid, first_invalid; // bytes that are no part of well-formed UTF-8 (Unicode table 3-7), and where the first stands
-    size_t n_lost;                   // bytes (as read, see below) for which the vocabulary has no token: no id stands for them
+    size_t n_lost;                   // bytes (as read, see below) for which the vocabulary has no token: no id stands for them, as in llama.cpp
+    uint8_t first_lost;              // the first of these, itself
 };
 
 // Appends the ids of n_bytes of text (any bytes; NULs are text). facts: filled, or NULL. On failure the list is as it was.
 // Bytes that are not UTF-8 are read as llama.cpp reads them: an overlong form as its character, a surrogate as if it were one, any other byte as U+FFFD;
-// so is each byte of a form above U+10FFFF, at which llama.cpp throws. Such text does not come back on decoding; well-formed text does, if nothing was lost.
+// so is each byte of a form above U+10FFFF, at which llama.cpp throws. Such text does not come back on decoding; well-formed text
+// does, byte by byte, if nothing was lost (JB_ENCODE_PARSE_SPECIAL: and special tokens are decoded).
 // RANGE: more than 2^30 bytes; UNAVAILABLE: a limit of the regular expression library was hit.
 int jb_tokenizer_encode(const struct jb_tokenizer *t, const char *text, size_t n_bytes, unsigned flags, struct jb_tokens *out, struct jb_encode_facts *facts, struct jb_err *err);
 

@@ -65,7 +65,7 @@ struct jb_bpe_symbol { uint32_t prev, next; int32_t id; };
 struct jb_bpe_pair { uint32_t rank, left; int32_t left_id, right_id, merged; };
 struct jb_bpe { struct jb_bpe_symbol *symbols; struct jb_bpe_pair *heap; size_t room, heap_n; };
 void jb_bpe_free(struct jb_bpe *b);
-int jb_bpe_piece(struct jb_bpe *b, const struct jb_tokenizer *t, const char *bytes, size_t n, struct jb_tokens *out, size_t *n_lost); // NOMEM
+int jb_bpe_piece(struct jb_bpe *b, const struct jb_tokenizer *t, const char *bytes, size_t n, struct jb_tokens *out, struct jb_encode_facts *facts); // NOMEM
 
 // vocab.c
 const struct jb_merge *jb_merge_find(const struct jb_merge_index *m, int32_t left, int32_t right); // NULL: none

@@ -1,11 +1,12 @@
 #!/bin/bash
 # What joulebench needs from the system, and how to get it on Debian.
 #   deps.sh --check-libs MODULE...   silent when pkg-config knows them all, else says what to run
-#   deps.sh --install [all]          installs what is missing by apt (root or sudo), else prints the one command;
-#                                    "all" adds what `make check` and `make check-kernel` use beyond the tests: clang, cross compiler, emulator
+#   deps.sh --install [models|all]   installs what is missing by apt (root or sudo), else prints the one command; "models" adds the client that `make models` uses,
+#                                    "all" that, and what `make check` and `make check-kernel` use beyond the tests: clang, cross compiler, emulator
 set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libcjson-dev zlib1g-dev libsodium-dev libpapi-dev libpowercap-dev libpcre2-dev libcmocka-dev gnuplot-nox)
+models_packages=(python3-pip)
 check_packages=(clang-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3 python3-jsonschema libfuse3-dev
     qemu-system-x86 busybox-static cpio libelf1)
 
@@ -17,6 +18,7 @@ missing() {
     for p in "$@"; do
         case $p in
         gcc | make | pkg-config | git | python3) command -v "$p" >/dev/null || echo "$p" ;;
+        python3-pip) python3 -m pip --version >/dev/null 2>&1 || command -v pip3 pip >/dev/null || echo "$p" ;;
         gnuplot-nox) command -v gnuplot >/dev/null || echo "$p" ;;
         *) installed "$p" || echo "$p" ;;
         esac
@@ -33,7 +35,12 @@ check_libs() {
 
 install_packages() {
     local want=("${build_packages[@]}")
-    [ "${1:-}" = all ] && want+=("${check_packages[@]}")
+    case ${1:-} in
+    "") ;;
+    models) want+=("${models_packages[@]}") ;;
+    all) want+=("${models_packages[@]}" "${check_packages[@]}") ;;
+    *) echo "make deps: DEPS is \"models\" or \"all\", not \"$1\"" >&2 && return 1 ;;
+    esac
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         echo "make deps: this is no Debian-like system; see docs/dependencies.md for what to install" >&2
         return 1
@@ -62,5 +69,5 @@ install_packages() {
 case ${1:-} in
 --check-libs) shift && check_libs "$@" ;;
 --install) shift && install_packages "$@" ;;
-*) echo "usage: deps.sh --check-libs MODULE... | --install [all]" >&2 && exit 1 ;;
+*) echo "usage: deps.sh --check-libs MODULE... | --install [models|all]" >&2 && exit 1 ;;
 esac

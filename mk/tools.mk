@@ -36,7 +36,7 @@ lint:
 	    -I. -D_GNU_SOURCE $(foreach f,$(FOLDERS),$(call folder_sources,$f)); else echo "lint: skipped: cppcheck is not installed"; fi
 
 ## make bench               install what is missing, build, run plans/default.json into build/bench (PLAN=, OUT=)
-## make deps [DEPS=all]     install what is missing by apt; all: also what `make check` can use
+## make deps [DEPS=all]     install what is missing by apt; models: also the client of `make models`; all: also what `make check` can use
 ## make check-layers        includes against the order, printing and exit below cli/, x86 outside its home
 ## make check-headers       each header compiled alone
 ## make check-docs          docs/exit-codes.md against base/*.def

@@ -8,7 +8,7 @@
 #include "harness/compare.h"
 
 struct opts {
-    const char *output, *only;
+    const char *output, *only, *limits_state;
     bool json, live, across;
     double confidence, seconds, block_ms, instance_s;
     int64_t seed;
@@ -26,6 +26,7 @@ static const struct cli_option options[] = {
     { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "5", 0, 60000, "with --live: length of a block; 0: the plan's" },
     { "restart-s", 0, CLI_F64, offsetof(struct opts, instance_s), "S", "0.5", 0, 1e6, "with --live: both workers are restarted after so long, as where memory lies in a process changes its latencies; 0: never" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "of the order of live blocks and of resampling" },
+    CLI_LIVE_LIMITS_ROW(struct opts, limits_state),
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
 };
@@ -99,7 +100,7 @@ static int live(struct cli *cli, const struct opts *o, const struct jb_compare_o
     struct jb_err err = { 0 };
     struct cli_live l;
     struct jb_comparison *c = NULL;
-    int rc = cli_live_open(&l, cli, path_a, path_b, &o->power, &err);
+    int rc = cli_live_open(&l, cli, path_a, path_b, &o->power, o->limits_state, &err);
     l.opts.seconds = o->seconds;
     l.opts.instance_s = o->instance_s;
     l.opts.block_ms = o->block_ms;

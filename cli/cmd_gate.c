@@ -7,7 +7,7 @@
 #include "harness/gate.h"
 
 struct opts {
-    const char *baseline, *candidate, *rules, *only, *inconclusive, *output, *junit, *summary, *history;
+    const char *baseline, *candidate, *rules, *only, *inconclusive, *output, *junit, *summary, *history, *limits_state;
     bool live, json, annotations;
     double seconds, block_ms, instance_s;
     int64_t seed;
@@ -31,6 +31,7 @@ static const struct cli_option options[] = {
     { "annotations", 0, CLI_FLAG, offsetof(struct opts, annotations), NULL, NULL, 0, 0, "print GitHub annotations; always where GITHUB_ACTIONS is \"true\"" },
     { "history", 0, CLI_TEXT, offsetof(struct opts, history), "FILE", NULL, 0, 0, "append a line about this gate to FILE (joulebench report --history)" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9e15, "of the order of live blocks and of resampling" },
+    CLI_LIVE_LIMITS_ROW(struct opts, limits_state),
     CLI_POWER_ROWS(struct opts, power),
     { .type = CLI_END },
 };
@@ -52,7 +53,7 @@ static enum jb_inconclusive_as as_of(const struct opts *o)
 static int judge_live(struct cli *cli, const struct opts *o, const struct cli_list *args, const struct jb_gate_rules *r, const struct jb_compare_opts *compare, struct jb_comparison **out, struct jb_err *err)
 {
     struct cli_live l;
-    int rc = cli_live_open(&l, cli, args->item[0], args->item[1], &o->power, err);
+    int rc = cli_live_open(&l, cli, args->item[0], args->item[1], &o->power, o->limits_state, err);
     l.opts.seconds = o->seconds;
     l.opts.block_ms = o->block_ms;
     l.opts.instance_s = o->instance_s;

@@ -46,16 +46,22 @@ static int open_sides(struct cli_live *l, const char *path_a, const char *path_b
     return rc < 0 ? rc : pass_on(&l->b, l, err);
 }
 
-int cli_live_open(struct cli_live *l, const struct cli *c, const char *path_a, const char *path_b, const struct cli_power_opts *power, struct jb_err *err)
+int cli_live_open(struct cli_live *l, const struct cli *c, const char *path_a, const char *path_b, const struct cli_power_opts *power, const char *limits_state, struct jb_err *err)
 {
     memset(l, 0, sizeof *l);
+    bool state = cli_limits_state(limits_state, l->state, err) == JB_OK;
+    if (!state && limits_state)
+        return err->code;
     ssize_t n = readlink("/proc/self/exe", l->program, sizeof l->program - 1);
     l->program[n > 0 ? n : 0] = '\0';
     int rc = cli_measure_open(&l->measure, c, NULL, NULL, err);
     if (rc < 0)
         return rc;
     const struct jb_sweep_opts *s = &l->measure.sweep;
-    l->opts = (struct jb_live_opts){ .a = &l->a, .b = &l->b, .this_program = l->program, .clock = s->clock, .stop = s->stop, .progress = s->progress, .progress_user = s->progress_user };
+    l->opts = (struct jb_live_opts){ .a = &l->a, .b = &l->b, .this_program = l->program, .clock = s->clock, .stop = s->stop, .progress = s->progress, .progress_user = s->progress_user,
+                                     .limits_state = state ? l->state : NULL, .limits_held = cli_limits_guard };
+    cli_power_fill(&l->opts.power, power);
+    (void)cli_limits_notice(limits_state);
     power_words(l, power);
     return open_sides(l, path_a, path_b, err);
 }

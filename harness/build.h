@@ -45,6 +45,7 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err);
 void jb_built_free(struct jb_built *x);
 // build_validity.c: the rules of the plan; which blocks of a cell take part; the run's checks, once all cells are built.
 void jb_build_limits(struct jb_build *b, const cJSON *settings);
+void jb_validity_of_settings(struct jb_validity_limits *out, const cJSON *settings); // of a "run" line; defaults for what it lacks
 int jb_build_blocks(struct jb_build *b, size_t index);
 int jb_build_validity(struct jb_build *b);
 // build_energy.c: joules of its windows, CPU time of others.

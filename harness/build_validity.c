@@ -13,13 +13,11 @@
 
 static double in(double value, double otherwise) { return isnan(value) ? otherwise : value; }
 
-void jb_build_limits(struct jb_build *b, const cJSON *settings)
+void jb_validity_of_settings(struct jb_validity_limits *l, const cJSON *settings)
 {
-    struct jb_validity_limits *l = &b->limits;
     const cJSON *o = cJSON_GetObjectItemCaseSensitive(settings, "validity");
     jb_validity_default(l);
-    b->judged = cJSON_IsObject(o);
-    l->max_other_cpu = in(jb_line_num(o, "max_other_cpu"), in(b->max_other_cpu, l->max_other_cpu));
+    l->max_other_cpu = in(jb_line_num(o, "max_other_cpu"), in(jb_line_num(settings, "max_other_cpu"), l->max_other_cpu));
     l->max_steal = in(jb_line_num(o, "max_steal"), l->max_steal);
     l->max_freq_change = in(jb_line_num(o, "max_freq_change"), l->max_freq_change);
     l->max_clock_jump_ms = in(jb_line_num(o, "max_clock_jump_ms"), l->max_clock_jump_ms);
@@ -28,6 +26,12 @@ void jb_build_limits(struct jb_build *b, const cJSON *settings)
     l->max_invalid_share = in(jb_line_num(o, "max_invalid_share"), l->max_invalid_share);
     l->swap = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "swap"));
     l->throttling = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "throttling"));
+}
+
+void jb_build_limits(struct jb_build *b, const cJSON *settings)
+{
+    jb_validity_of_settings(&b->limits, settings);
+    b->judged = cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(settings, "validity"));
 }
 
 // ---- the reference kernel ----

@@ -114,12 +114,14 @@ int jb_compare_facts(struct jb_comparison *c, const struct jb_result *r, struct 
 {
     const struct { const char *prefix; const struct jb_kv *kv; size_t n; } LISTS[] = { { "", r->environment, r->n_environment }, { "kernel of ", r->kernels, r->n_kernels }, { "", r->hashes, r->n_hashes } };
     const struct jb_kv own[] = { { "joulebench", r->joulebench_version }, { "git", r->git }, { "compiler", r->compiler }, { "measured", r->started } };
-    size_t room = r->n_environment + r->n_kernels + r->n_hashes + sizeof own / sizeof *own, at = 0;
+    size_t room = r->n_environment + r->n_kernels + r->n_hashes + r->n_notes + sizeof own / sizeof *own, at = 0;
     struct jb_kv *kv = jb_comparison_array(c, room + 1, sizeof *kv);
     if (!kv) return JB_E_NOMEM;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) kv[at++] = own[i];
     for (size_t l = 0; l < sizeof LISTS / sizeof *LISTS; l++)
         for (size_t i = 0; i < LISTS[l].n; i++) kv[at++] = (struct jb_kv){ jb_comparison_strf(c, "%s%s", LISTS[l].prefix, LISTS[l].kv[i].name), LISTS[l].kv[i].value };
+    for (size_t i = 0; i < r->n_notes; i++) // of the notes, what was done to the machine
+        if (!strncmp(r->notes[i].name, "power limit ", 12)) kv[at++] = (struct jb_kv){ jb_comparison_str(c, r->notes[i].name), r->notes[i].value };
     for (size_t i = 0; i < at; i++) { // they outlive the result
         const char *value = kv[i].value;
         kv[i].value = jb_comparison_str(c, value);

@@ -2,6 +2,7 @@
 #include "harness/compare_parts.h"
 
 #include "harness/expected.h"
+#include "harness/limit_axis.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +129,11 @@ static cJSON *line_of(const struct jb_facts *f, uint32_t repetition, const struc
     return NULL;
 }
 
-static int put_block(struct side_run *s, const struct jb_facts *f, uint32_t repetition, const struct jb_block *b, const struct jb_live_pair *p, struct jb_err *err)
+// invalid: of this block; the other one's make it a part of a disturbed pair.
+static int put_block(struct side_run *s, const struct jb_facts *f, uint32_t repetition, const struct jb_block *b, const struct jb_live_pair *p, uint32_t invalid, struct jb_err *err)
 {
     struct jb_rec_cell *rec = jb_record_cell(&s->record, f->id);
-    struct jb_around a = { .contaminated = !p->valid };
+    struct jb_around a = { .contaminated = !p->valid, .invalid = invalid };
     struct jb_raw_place place;
     uint8_t *bytes = NULL;
     size_t n = 0;
@@ -160,8 +162,8 @@ static bool told(void *user, size_t cell, const struct jb_live_pair *p)
     const struct jb_live_cell *c = &jb_live_cells(g->live, &n)[cell];
     uint32_t repetition = jb_record_cell(&g->side[0].record, c->facts_a->id)->n_blocks;
     struct jb_err why = { 0 };
-    int rc = g->why.code ? g->why.code : put_block(&g->side[0], c->facts_a, repetition, &p->a, p, &why);
-    if (!rc) rc = put_block(&g->side[1], c->facts_b, repetition, &p->b, p, &why);
+    int rc = g->why.code ? g->why.code : put_block(&g->side[0], c->facts_a, repetition, &p->a, p, p->invalid_a, &why);
+    if (!rc) rc = put_block(&g->side[1], c->facts_b, repetition, &p->b, p, p->invalid_b, &why);
     if (!rc) rc = check(&g->side[0], cell, c->facts_a, &p->a, &differs, &why);
     if (!rc) rc = check(&g->side[1], cell, c->facts_b, &p->b, &differs, &why);
     if (rc && !g->why.code) g->why = why;
@@ -172,11 +174,32 @@ static bool told(void *user, size_t cell, const struct jb_live_pair *p)
 
 // ---- the comparison ----
 
+// A note of each limit, and a verdict over the cells of one that was not kept.
+static int put_limits(struct gathering *g, int side, struct jb_err *err)
+{
+    size_t n;
+    int rc = 0;
+    struct side_run *s = &g->side[side];
+    const struct jb_live_cell *cells = jb_live_cells(g->live, &n);
+    for (size_t i = 0; i < n && !rc; i++) {
+        const struct jb_facts *f = side ? cells[i].facts_b : cells[i].facts_a;
+        struct jb_str what = { 0 };
+        char reason[300];
+        bool kept = jb_live_kept(g->live, f->power_limit_w, &what, reason, sizeof reason);
+        if (what.failed) rc = jb_fail(err, JB_E_NOMEM, "power limits");
+        if (!rc && what.len) rc = jb_record_write(&s->record, s->store, jb_line_limit(f->power_limit_w, jb_str_get(&what)), err);
+        if (!rc && !kept) rc = jb_record_write(&s->record, s->store, jb_line_verdict(f->id, JB_CELL_INVALID, reason), err);
+        jb_str_free(&what);
+    }
+    return rc;
+}
+
 static int finish_side(struct gathering *g, int side, const char *name, struct jb_run_data **out, struct jb_err *err)
 {
     struct side_run *s = &g->side[side];
     struct jb_sampler_stats none = { 0 };
-    int rc = jb_record_write(&s->record, s->store, jb_line_end(true, "", 0, &none), err);
+    int rc = put_limits(g, side, err);
+    if (!rc) rc = jb_record_write(&s->record, s->store, jb_line_end(true, "", jb_worker_peak_rss(jb_live_worker(g->live, side)), &none), err);
     if (rc) return rc;
     struct jb_store *store = s->store;
     s->store = NULL;

@@ -2,6 +2,7 @@
 // bet on each metric of its cell. A cell ends when all its metrics are decided, the gate when its time is up.
 #include "harness/gate_parts.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static int all_matched(const struct live_gate *g, const struct jb_live *l, struc
     const struct jb_worker_cell *a = jb_worker_cells(jb_live_worker(l, 0), &n);
     const struct jb_live_cell *pair = jb_live_cells(l, &n_pairs);
     for (size_t i = 0; i < n; i++) {
-        bool found = a[i].facts.status != JB_CELL_VALID || !jb_gate_concerns(g->r, a[i].facts.label);
+        bool found = a[i].facts.status != JB_CELL_VALID || !jb_gate_concerns(g->r, a[i].facts.label) || (g->o->only && fnmatch(g->o->only, a[i].facts.label, 0));
         for (size_t k = 0; k < n_pairs && !found; k++) found = pair[k].a == i;
         if (!found) return jb_fail(err, JB_E_MISMATCH, "%s: cell \"%s\" of the baseline is not there, or not valid: name the cells to be judged in the rules (\"cells\") or with --only", g->o->b->name, a[i].facts.label);
     }

@@ -2,10 +2,12 @@
 #include "harness/live.h"
 
 #include "base/rng.h"
-#include "harness/validity.h"
+#include "harness/live_check.h"
+#include "harness/live_limit.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@ struct jb_live {
     uint64_t *instance_start;        // (n) pairs of each cell when the instance began
     uint32_t instance;
     int cpus[MAX_CPUS], n_cpus;      // that this process may use
+    struct jb_live_limit *limit;     // NULL: no side has a power limit
+    struct jb_live_check check[2];
 };
 
 static bool wanted(const struct jb_live_opts *o, const struct jb_facts *f)
@@ -34,6 +38,31 @@ static void pair_up(struct jb_live *l, const struct jb_worker_cell *a, size_t ia
     if (!(l->o.block_ms > 0)) return;
     c->request_a.block_ns = c->request_b.block_ns = (uint64_t)(l->o.block_ms * 1e6);
     c->request_a.min_queries = c->request_b.min_queries = 1; // pairs make up for what percentiles need
+}
+
+// The label without its power limit, which stands at its end. Length.
+static size_t without_limit(const struct jb_facts *f)
+{
+    char suffix[48];
+    size_t n = strlen(f->label), k = (size_t)snprintf(suffix, sizeof suffix, " %g W", f->power_limit_w);
+    return !isnan(f->power_limit_w) && k < n && !strcmp(f->label + n - k, suffix) ? n - k : n;
+}
+
+// Sides that differ in their limits: cells of one label otherwise, where that names one cell on each side.
+static void match_limits(struct jb_live *l, const struct jb_worker_cell *a, size_t n_a, const struct jb_worker_cell *b, size_t n_b)
+{
+    for (size_t i = 0; i < n_a; i++) {
+        size_t n = without_limit(&a[i].facts), found = 0, at = 0, twins = 0;
+        if (!wanted(&l->o, &a[i].facts)) continue;
+        for (size_t k = 0; k < n_a; k++) twins += wanted(&l->o, &a[k].facts) && without_limit(&a[k].facts) == n && !strncmp(a[k].facts.label, a[i].facts.label, n);
+        for (size_t k = 0; k < n_b; k++) {
+            bool limited = !isnan(a[i].facts.power_limit_w) || !isnan(b[k].facts.power_limit_w);
+            if (!limited || !wanted(&l->o, &b[k].facts) || without_limit(&b[k].facts) != n || strncmp(b[k].facts.label, a[i].facts.label, n)) continue;
+            found++;
+            at = k;
+        }
+        if (found == 1 && twins == 1) pair_up(l, &a[i], i, &b[at], at);
+    }
 }
 
 static int match(struct jb_live *l, struct jb_err *err)
@@ -53,6 +82,7 @@ static int match(struct jb_live *l, struct jb_err *err)
                 break;
             }
     }
+    if (!l->n) match_limits(l, a, n_a, b, n_b);
     if (!l->n && valid_a == 1 && valid_b == 1) pair_up(l, &a[last_a], last_a, &b[last_b], last_b);
     if (l->n) return 0;
     for (size_t i = 0; i < n_a && !valid_a; i++)
@@ -71,6 +101,13 @@ static void find_cpus(struct jb_live *l)
         if (CPU_ISSET(i, &set)) l->cpus[l->n_cpus++] = i;
 }
 
+static int open_limits(struct jb_live *l, struct jb_err *err)
+{
+    bool any = false;
+    for (size_t i = 0; i < l->n; i++) any |= !isnan(l->cells[i].facts_a->power_limit_w) || !isnan(l->cells[i].facts_b->power_limit_w);
+    return any ? jb_live_limit_open(&l->limit, &(struct jb_live_limit_opts){ .power = &l->o.power, .state = l->o.limits_state, .held = l->o.limits_held, .clock = l->o.clock }, err) : 0;
+}
+
 int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_err *err)
 {
     struct jb_live *l = calloc(1, sizeof *l);
@@ -86,6 +123,8 @@ int jb_live_open(struct jb_live **out, const struct jb_live_opts *o, struct jb_e
     if (!rc) rc = match(l, err);
     if (!rc && !(l->instance_start = calloc(l->n + 1, sizeof *l->instance_start))) rc = jb_fail(err, JB_E_NOMEM, "cells");
     find_cpus(l);
+    for (int i = 0; i < 2 && !rc; i++) jb_live_check_open(&l->check[i], jb_worker_run(l->worker[i]), o->max_other_cpu > 0 ? o->max_other_cpu : NAN);
+    if (!rc) rc = open_limits(l, err);
     if (!rc && o->opened) rc = o->opened(o->opened_user, l, err);
     if (rc) {
         jb_live_close(l);
@@ -108,6 +147,7 @@ void jb_live_close(struct jb_live *l)
     if (!l) return;
     jb_worker_stop(l->worker[0]);
     jb_worker_stop(l->worker[1]);
+    jb_live_limit_close(l->limit);
     free(l->cells);
     free(l->instance_start);
     free(l);
@@ -127,6 +167,26 @@ static int warm_up(struct jb_live *l, struct jb_err *err)
     return rc;
 }
 
+// The side's limit in force, and its own load run until it holds; nothing to do while both sides have the same.
+static int set_limit(struct jb_live *l, const struct jb_live_cell *c, bool candidate, struct jb_err *err)
+{
+    struct jb_block_request r = candidate ? c->request_b : c->request_a;
+    struct jb_block unused = { 0 };
+    uint64_t settle_ns = 0;
+    if (!l->limit) return 0;
+    int rc = jb_live_limit_set(l->limit, candidate ? c->facts_b->power_limit_w : c->facts_a->power_limit_w, &settle_ns, err);
+    if (!rc && settle_ns) {
+        r.lead_in_ns = settle_ns;
+        r.block_ns = r.max_ns = r.min_queries = 1;
+        rc = jb_worker_block(l->worker[candidate], &r, settle_ns + BLOCK_SPARE_NS, &unused, err);
+        jb_block_free(&unused);
+    }
+    if (!rc) jb_live_limit_settled(l->limit);
+    return rc;
+}
+
+bool jb_live_kept(const struct jb_live *l, double watts, struct jb_str *what, char *reason, size_t room) { return isnan(watts) || jb_live_limit_kept(l->limit, watts, what, reason, room); }
+
 static int run_side(struct jb_live *l, struct jb_live_cell *c, bool candidate, struct jb_live_pair *p, struct jb_err *err)
 {
     const struct jb_block_request *r = candidate ? &c->request_b : &c->request_a;
@@ -134,27 +194,12 @@ static int run_side(struct jb_live *l, struct jb_live_cell *c, bool candidate, s
     return jb_worker_block(l->worker[candidate], r, longest + r->lead_in_ns + BLOCK_SPARE_NS, candidate ? &p->b : &p->a, err);
 }
 
-// By rules that were fixed before (harness/validity.h), and never by looking at the latencies. Involuntary switches are none of them: short blocks have few or many by chance, and both sides alike.
-static const char *disturbed(const struct jb_live *l, const struct jb_block *b, uint32_t streams)
+// By rules that were fixed before (harness/validity.h), and never by looking at the latencies.
+static void check(struct jb_live *l, const struct jb_live_cell *c, struct jb_live_pair *p)
 {
-    struct jb_validity_limits limits;
-    struct jb_conditions c;
-    uint32_t unknown;
-    jb_validity_default(&limits);
-    limits.max_other_cpu = l->o.max_other_cpu;
-    limits.max_involuntary_per_s = limits.max_reference_drift = INFINITY;
-    jb_conditions_of(&b->machine, b->involuntary_switches, b->wall_ns, streams, &c);
-    uint32_t failed = jb_conditions_judge(&c, &limits, &unknown);
-    for (int k = 0; k < JB_CHECK_COUNT; k++)
-        if (failed >> k & 1) return jb_check_name((enum jb_check)k);
-    return NULL;
-}
-
-static void check(const struct jb_live *l, const struct jb_live_cell *c, struct jb_live_pair *p)
-{
-    if (!(l->o.max_other_cpu > 0)) return;
-    p->why_not = disturbed(l, &p->a, c->request_a.streams);
-    if (!p->why_not) p->why_not = disturbed(l, &p->b, c->request_b.streams);
+    p->invalid_a = jb_live_check_block(&l->check[0], &p->a, c->request_a.streams);
+    p->invalid_b = jb_live_check_block(&l->check[1], &p->b, c->request_b.streams);
+    p->why_not = jb_live_check_name(p->invalid_a ? p->invalid_a : p->invalid_b);
     p->valid = !p->why_not;
 }
 
@@ -175,7 +220,9 @@ static int run_pair(struct jb_live *l, size_t cell, struct jb_rng *rng, struct j
     struct jb_live_pair p = { .start_ns = l->o.clock.now_ns(l->o.clock.self), .candidate_first = jb_rng_below(rng, 2) != 0, .valid = true, .instance = l->instance };
     p.cpu = choose_cpu(l, c, rng);
     c->request_a.repetition = c->request_b.repetition = (uint32_t)c->pairs;
-    int rc = run_side(l, c, p.candidate_first, &p, err);
+    int rc = set_limit(l, c, p.candidate_first, err);
+    if (!rc) rc = run_side(l, c, p.candidate_first, &p, err);
+    if (!rc) rc = set_limit(l, c, !p.candidate_first, err);
     if (!rc) rc = run_side(l, c, !p.candidate_first, &p, err);
     if (!rc) {
         c->pairs++;
@@ -239,5 +286,6 @@ int jb_live_run(struct jb_live *l, struct jb_err *err)
         }
     }
     free(order);
-    return rc;
+    int back = jb_live_limit_restore(l->limit, rc ? NULL : err);
+    return rc ? rc : back;
 }

@@ -28,6 +28,7 @@ struct jb_worker {
     struct jb_wire from;             // its stdout
     cJSON *run;
     struct jb_worker_cell *cells; size_t n_cells;
+    uint64_t peak_rss_bytes;         // the highest that any of its processes has told of itself; 0: not known
 };
 
 // ---- process ----
@@ -153,6 +154,8 @@ static int ask(struct jb_worker *w, cJSON *question, uint64_t timeout_ns, struct
         return jb_fail(err, JB_E_UNAVAILABLE, "%s: %s", w->side->name, text);
     }
     if (rc) return jb_fail(err, rc, "%s: %s", w->side->name, why.detail);
+    uint64_t peak = jb_line_u64(out->root, "peak_rss_bytes");
+    if (peak > w->peak_rss_bytes) w->peak_rss_bytes = peak;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(out->root, "ok"))) return 0;
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(out->root, "code"), *detail = cJSON_GetObjectItemCaseSensitive(out->root, "detail");
     rc = cJSON_IsString(code) ? code_of(code->valuestring) : JB_E_INVALID;
@@ -175,12 +178,13 @@ static cJSON *question(const char *what, const struct jb_block_request *r)
 
 // ---- open ----
 
-static cJSON *open_question(const struct jb_side *s, bool bare)
+static cJSON *open_question(const struct jb_side *s, bool bare, bool limits)
 {
     char path[4096];
     cJSON *o = question("open", NULL), *set = o ? jb_json_put_array(o, "set") : NULL;
     int n = snprintf(path, sizeof path, "%s%s%s", s->plan[0] == '/' ? "" : s->dir, s->plan[0] == '/' ? "" : "/", s->plan);
-    bool ok = set && n > 0 && (size_t)n < sizeof path && jb_json_put_str(o, "plan", path) && (!s->only || jb_json_put_str(o, "only", s->only)) && (!bare || jb_json_put_bool(o, "bare", true));
+    bool ok = set && n > 0 && (size_t)n < sizeof path && jb_json_put_str(o, "plan", path) && (!s->only || jb_json_put_str(o, "only", s->only)) && (!bare || jb_json_put_bool(o, "bare", true)) &&
+              (!limits || jb_json_put_bool(o, "limits", true));
     for (size_t i = 0; i < s->n_set && ok; i++) ok = jb_json_put_str(set, NULL, s->set[i]);
     if (ok) return o;
     cJSON_Delete(o);
@@ -226,7 +230,8 @@ int jb_worker_start(struct jb_worker **out, const struct jb_side *side, const ch
     *w = (struct jb_worker){ .side = side, .pid = -1, .to = -1, .from = { .fd = -1 } };
     int rc = program_path(side, this_program, w->program, sizeof w->program, err);
     if (!rc) rc = spawn(w, w->program, err);
-    if (!rc) rc = ask(w, open_question(side, false), timeout_ns, &doc, err);
+    if (!rc) rc = ask(w, open_question(side, false, false), timeout_ns, &doc, err);
+    if (rc == JB_E_UNSUPPORTED) rc = ask(w, open_question(side, false, true), timeout_ns, &doc, err); // a plan with power limits; an older worker knows nothing of "limits"
     if (!rc) {
         rc = read_open(w, &doc, err);
         jb_json_close(&doc);
@@ -246,6 +251,8 @@ const struct jb_worker_cell *jb_worker_cells(const struct jb_worker *w, size_t *
     *n = w->n_cells;
     return w->cells;
 }
+
+uint64_t jb_worker_peak_rss(const struct jb_worker *w) { return w->peak_rss_bytes; }
 
 const cJSON *jb_worker_run(const struct jb_worker *w) { return w->run; }
 
@@ -325,7 +332,7 @@ int jb_worker_restart(struct jb_worker *w, uint64_t timeout_ns, struct jb_err *e
     struct jb_json_doc doc = { 0 };
     end_process(w);
     int rc = spawn(w, w->program, err);
-    if (!rc) rc = ask(w, open_question(w->side, true), timeout_ns, &doc, err);
+    if (!rc) rc = ask(w, open_question(w->side, true, false), timeout_ns, &doc, err);
     if (!rc) jb_json_close(&doc);
     return rc;
 }

@@ -1,7 +1,7 @@
 // A worker is a process that measures blocks as it is told, one JSON text a line on stdin and stdout ("joulebench.worker/1", docs/worker.md): so two programs, models, settings or power limits
 // can be measured block by block in turns, each in a process of its own.
-//   -> {"do":"open","plan":..,"set":["KEY=VALUE"],"only":..,"bare":false} <- {"ok":true,"schema":..,"run":{..},"cells":[{"facts":{..},"request":{..}}]}: the plan is expanded, thresholds are resolved,
-//                                                        the accuracy pass is done; facts and run are the journal's lines of these names
+//   -> {"do":"open","plan":..,"set":["KEY=VALUE"],"only":..,"bare":false,"limits":false} <- {"ok":true,"schema":..,"run":{..},"cells":[{"facts":{..},"request":{..}}]}: the plan is expanded, thresholds are resolved,
+//                                                        "limits": the leader sets the power limits of the plan's cells (without it such a plan is refused); the accuracy pass is done; facts and run are the journal's lines of these names
 //   -> {"do":"samples","cell":ID}                     <- {"ok":true,"samples":base64 of the raw samples}
 //   -> {"do":"warm_up","request":{..}}                <- {"ok":true,"steady":true,"median_ns":..}
 //   -> {"do":"block","request":{..}}                  <- {"ok":true,"block":{..}}: latencies, samples, predictions, exits (base64 of the raw block), energy, machine facts, reference kernel
@@ -23,6 +23,7 @@ struct jb_worker_cell { struct jb_facts facts; struct jb_block_request request; 
 int jb_worker_start(struct jb_worker **out, const struct jb_side *side, const char *this_program, uint64_t timeout_ns, struct jb_err *err);
 const struct jb_worker_cell *jb_worker_cells(const struct jb_worker *w, size_t *n);
 const cJSON *jb_worker_run(const struct jb_worker *w); // borrowed: the journal's "run" line: version, git, environment, kernels, hashes, power
+uint64_t jb_worker_peak_rss(const struct jb_worker *w); // highest so far, over its restarts; 0: not told
 int jb_worker_samples(struct jb_worker *w, size_t cell, struct jb_raw_samples *out, struct jb_err *err);
 int jb_worker_warm_up(struct jb_worker *w, const struct jb_block_request *r, struct jb_warm_up *out, struct jb_err *err);
 // Waits at most timeout_ns.

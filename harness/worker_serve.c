@@ -2,6 +2,7 @@
 #include "harness/worker.h"
 
 #include "harness/ctx.h"
+#include "harness/peak_rss.h"
 #include "harness/wire.h"
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct server {
     struct jb_plan *plan;
     struct jb_sweep_opts opts;       // of the plan that is open: no directory, its own pattern
     struct jb_ctx *c;                // NULL: nothing is open
+    bool limits;                     // the leader sets power limits
     struct jb_wire in;
     int out;
 };
@@ -41,6 +43,13 @@ static cJSON *failure(int code, const struct jb_err *why)
     return NULL;
 }
 
+// Left out where it is not known.
+static bool put_peak(cJSON *out)
+{
+    uint64_t bytes = jb_peak_rss_bytes();
+    return !bytes || jb_json_put_u64(out, "peak_rss_bytes", bytes);
+}
+
 // ---- open ----
 
 static int read_sets(const struct jb_json_doc *doc, struct jb_plan_set *set, char text[][1024], size_t *n, struct jb_err *err)
@@ -65,8 +74,8 @@ static int run_accuracy(struct server *s, bool bare, struct jb_err *err)
     int rc = jb_ctx_open(c, &s->opts, &s->plan->settings, s->plan->dir, err);
     if (bare) return rc ? rc : jb_store_open(&c->store, NULL, false, jb_record_apply, &c->record, err);
     if (!rc) rc = jb_ctx_from_plan(c, s->plan, err);
-    for (size_t i = 0; i < c->n_cells && !rc; i++)
-        if (!isnan(c->cells[i].power_limit_w)) rc = jb_fail(err, JB_E_UNSUPPORTED, "power_limit_w: both sides of a live comparison run on one machine; set the limit around it (joulebench power limits set)");
+    for (size_t i = 0; i < c->n_cells && !rc && !s->limits; i++)
+        if (!isnan(c->cells[i].power_limit_w)) rc = jb_fail(err, JB_E_UNSUPPORTED, "power_limit_w: a worker sets no limits, and its leader has not said that it does (\"limits\")");
     if (!rc) rc = jb_store_open(&c->store, NULL, false, jb_record_apply, &c->record, err);
     c->measured = true;
     if (!rc) rc = jb_record_write(&c->record, c->store, jb_run_line(c, s->plan), err);
@@ -94,7 +103,7 @@ static bool put_cell(cJSON *list, const struct jb_ctx *c, size_t i)
 
 static int do_open(struct server *s, const struct jb_json_doc *doc, cJSON *out, struct jb_err *err)
 {
-    static const char *const keys[] = { "do", "plan", "set", "only", "bare", NULL };
+    static const char *const keys[] = { "do", "plan", "set", "only", "bare", "limits", NULL };
     struct jb_plan_set set[JB_SIDE_MAX];
     char (*text)[1024] = malloc(sizeof(char[JB_SIDE_MAX][1024]));
     const char *path = NULL, *only = NULL;
@@ -106,6 +115,8 @@ static int do_open(struct server *s, const struct jb_json_doc *doc, cJSON *out, 
     if (!rc) rc = jb_json_get_str(doc, doc->root, "plan", true, &path, err);
     if (!rc) rc = jb_json_get_str(doc, doc->root, "only", false, &only, err);
     if (!rc) rc = jb_json_get_bool(doc, doc->root, "bare", false, &bare, err);
+    s->limits = false;
+    if (!rc) rc = jb_json_get_bool(doc, doc->root, "limits", false, &s->limits, err);
     if (!rc) rc = read_sets(doc, set, text, &n, err);
     if (!rc) rc = jb_plan_read(&s->plan, path, set, n, err);
     free(text);
@@ -121,7 +132,7 @@ static int do_open(struct server *s, const struct jb_json_doc *doc, cJSON *out, 
     bool ok = run && list && cJSON_AddItemToObject(out, "run", run);
     if (!ok) cJSON_Delete(run);
     for (size_t i = 0; i < s->c->n_cells && ok; i++) ok = put_cell(list, s->c, i);
-    return ok && jb_json_put_str(out, "schema", JB_WORKER_SCHEMA) ? 0 : jb_fail(err, JB_E_NOMEM, "open");
+    return ok && put_peak(out) && jb_json_put_str(out, "schema", JB_WORKER_SCHEMA) ? 0 : jb_fail(err, JB_E_NOMEM, "open");
 }
 
 // ---- the rest ----
@@ -170,7 +181,7 @@ static int do_block(struct server *s, const struct jb_json_doc *doc, cJSON *out,
     if (rc) return rc;
     cJSON *block = jb_wire_block(&b);
     jb_block_free(&b);
-    if (block && cJSON_AddItemToObject(out, "block", block)) return 0;
+    if (block && cJSON_AddItemToObject(out, "block", block)) return put_peak(out) ? 0 : jb_fail(err, JB_E_NOMEM, "block");
     cJSON_Delete(block);
     return jb_fail(err, JB_E_NOMEM, "block");
 }

@@ -6,11 +6,11 @@
 #include "cli/help.h"
 #include "cli/power.h"
 
-extern const struct cli_command cli_audit, cli_compare, cli_gate, cli_list_command, cli_inspect, cli_run, cli_sweep, cli_report, cli_calibrate, cli_synth, cli_quantize, cli_kernels_command, cli_tokenize, cli_doctor,
+extern const struct cli_command cli_audit, cli_compare, cli_gate, cli_list_command, cli_inspect, cli_run, cli_sweep, cli_report, cli_calibrate, cli_synth, cli_quantize, cli_kernels_command, cli_tokenize, cli_complete, cli_perplexity, cli_verify_cost, cli_doctor,
     cli_worker, cli_version, cli_help;
 
 const struct cli_command *const cli_commands[] = {
-    &cli_sweep, &cli_run, &cli_report, &cli_compare, &cli_gate, &cli_audit, &cli_calibrate, &cli_inspect, &cli_quantize, &cli_synth, &cli_tokenize, &cli_list_command, &cli_kernels_command, &cli_command_power, &cli_doctor, &cli_worker, &cli_version, &cli_help,
+    &cli_sweep, &cli_run, &cli_report, &cli_compare, &cli_gate, &cli_audit, &cli_calibrate, &cli_inspect, &cli_quantize, &cli_synth, &cli_tokenize, &cli_complete, &cli_perplexity, &cli_verify_cost, &cli_list_command, &cli_kernels_command, &cli_command_power, &cli_doctor, &cli_worker, &cli_version, &cli_help,
     NULL,
 };
 

@@ -1,13 +1,13 @@
-// Deterministic models: options, checks, and the two kinds.
+// Deterministic models: options, checks, and the kinds.
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "runtime/synth_impl.h"
 
 void jb_synth_defaults(struct jb_synth_opts *o)
 {
-    *o = (struct jb_synth_opts){ .kind = "cnn", .stages = 4, .width = 16, .size = 28, .channels = 1, .classes = 10, .seed = 1, .positions = 64 };
+    *o = (struct jb_synth_opts){ .kind = "cnn", .stages = 4, .width = 16, .size = 28, .channels = 1, .classes = 10, .seed = 1, .positions = 64,
+                                 .layers = 2, .heads = 4, .kv_heads = 2, .vocab = 320, .context = 256, .type = "f32" };
 }
 
 static int check(const struct jb_synth_opts *o, bool cnn, struct jb_err *err)
@@ -29,31 +29,40 @@ static int check(const struct jb_synth_opts *o, bool cnn, struct jb_err *err)
     return JB_OK;
 }
 
+// Opens *w and puts the model into it. *kept: see jb_synth_llama.
+static int put_together(struct jb_gguf_writer **w, void **kept, const struct jb_synth_opts *o, struct jb_err *err)
+{
+    bool cnn = strcmp(o->kind, "cnn") == 0, llama = strcmp(o->kind, "llama") == 0;
+    if (!cnn && !llama && strcmp(o->kind, "state") != 0)
+        return jb_fail(err, JB_E_USAGE, "synth: unknown kind \"%.40s\" (cnn, state, llama)", o->kind);
+    int rc = llama ? JB_OK : check(o, cnn, err);
+    if (!rc && jb_gguf_writer_open(w))
+        rc = jb_fail(err, JB_E_NOMEM, "synth: out of memory");
+    if (rc)
+        return rc;
+    return llama ? jb_synth_llama(*w, o, kept, err) : cnn ? jb_synth_cnn(*w, o, err) : jb_synth_state(*w, o, err);
+}
+
 int jb_synth_make(void **out, size_t *n_bytes, const struct jb_synth_opts *o, struct jb_err *err)
 {
-    bool cnn = strcmp(o->kind, "cnn") == 0;
-    if (!cnn && strcmp(o->kind, "state") != 0)
-        return jb_fail(err, JB_E_USAGE, "synth: unknown kind \"%.40s\" (cnn, state)", o->kind);
-    int rc = check(o, cnn, err);
     struct jb_gguf_writer *w = NULL;
-    if (!rc && jb_gguf_writer_open(&w))
-        rc = jb_fail(err, JB_E_NOMEM, "synth: out of memory");
-    if (!rc)
-        rc = cnn ? jb_synth_cnn(w, o, err) : jb_synth_state(w, o, err);
+    void *kept = NULL;
+    int rc = put_together(&w, &kept, o, err);
     if (!rc)
         rc = jb_gguf_write_memory(w, out, n_bytes, err);
     jb_gguf_writer_close(w);
+    free(kept);
     return rc;
 }
 
 int jb_synth_write(const char *path, const struct jb_synth_opts *o, struct jb_err *err)
 {
-    void *data = NULL;
-    size_t n = 0;
-    int rc = jb_synth_make(&data, &n, o, err);
-    if (rc)
-        return rc;
-    rc = jb_write_file_atomic(path, data, n, err);
-    free(data);
+    struct jb_gguf_writer *w = NULL;
+    void *kept = NULL;
+    int rc = put_together(&w, &kept, o, err);
+    if (!rc)
+        rc = jb_gguf_write(w, path, err);
+    jb_gguf_writer_close(w);
+    free(kept);
     return rc;
 }

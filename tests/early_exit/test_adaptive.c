@@ -14,7 +14,7 @@ struct jb_session {
     uint64_t path[MAX_ROWS];                                     // sample and precisions so far: logits depend on both
     float logits[MAX_ROWS][CLASSES];
     struct jb_top top[MAX_ROWS][CLASSES];
-    uint32_t n_stage_calls, n_stage_rows, n_head_calls, n_head_rows, last_want;
+    uint32_t n_stage_calls, n_stage_rows, n_head_calls, n_head_rows, n_gate_rows, last_want;
     int fail_at; // stage whose run fails; -1: none
 };
 
@@ -68,6 +68,7 @@ int jb_session_run_head(struct jb_session *s, uint32_t stage, const uint32_t *ro
     s->n_head_calls++;
     s->n_head_rows += n;
     s->last_want = want;
+    if (want == JB_WANT_GATE) s->n_gate_rows += n;
     for (uint32_t i = 0; i < n; i++) {
         assert_int_equal(s->head_ready[rows[i]], stage + 1);
         uint64_t path = s->path[rows[i]] & ~(7ull << 60);
@@ -77,7 +78,7 @@ int jb_session_run_head(struct jb_session *s, uint32_t stage, const uint32_t *ro
         for (uint32_t c = 0; c < CLASSES; c++) s->logits[i][c] = (float)(2.0 * jb_rng_normal(&rng));
         for (uint32_t c = 1; c < CLASSES; c++) best = s->logits[i][c] > s->logits[i][best] ? c : best;
         s->top[i][0] = (struct jb_top){(int32_t)best, s->logits[i][best]};
-        out[i] = (struct jb_head_row){.gate = NAN};
+        out[i] = (struct jb_head_row){.gate = want & JB_WANT_GATE ? (float)(path % 1000) / 1000.0f : NAN};
         if (want & JB_WANT_LOGITS) out[i].logits = s->logits[i], out[i].n_logits = CLASSES;
         if (want & JB_WANT_TOP) out[i].top = s->top[i], out[i].n_top = 1;
         if (cost) jb_cost_add(&cost[i], &s->model->info.stages[stage].head_cost[0]);
@@ -248,6 +249,84 @@ static void set_exchanges_between_queries(void **state)
     jb_adaptive_close(NULL);
 }
 
+// A gate is asked of every row, the answer only of those that stop; at the final exit there is no gate to ask.
+static void gates_come_first(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 4, 0xf, "int8");
+    for (uint32_t k = 0; k < 3; k++) r.model.info.stages[k].has_gate = true;
+    struct jb_policy p = unit_threshold_policy("gate", 0.6, 4);
+    run(&r, &p, MAX_ROWS);
+    uint32_t gates = 0, early = 0;
+    for (uint32_t i = 0; i < MAX_ROWS; i++) {
+        const struct jb_query_result *q = &r.out[i];
+        bool final = q->exit == 3;
+        gates += q->exit + !final;
+        early += !final;
+        assert_int_equal(q->n_reached, q->exit + 1);
+        assert_true(q->prediction == q->reached_prediction[q->exit] && q->prediction < CLASSES);
+        for (uint32_t k = 0; k < q->exit; k++) {
+            assert_true(q->confidence[k] < 0.6f);
+            assert_int_equal(q->reached_prediction[k], JB_NO_ANSWER);
+        }
+        if (final) assert_true(isnan(q->confidence[3]));
+        else assert_true(q->confidence[q->exit] >= 0.6f);
+    }
+    assert_true(early > 0 && early < MAX_ROWS);
+    assert_int_equal(r.session.n_gate_rows, gates);
+    assert_int_equal(r.session.n_head_rows, gates + MAX_ROWS); // one answer a row
+
+    struct jb_err err = {0};
+    struct jb_adaptive *a = NULL;
+    r.model.info.stages[1].has_gate = false;
+    assert_int_equal(jb_adaptive_open(&a, &r.session, &p, &r.schedule, 1, &err), JB_E_UNSUPPORTED);
+    assert_non_null(strstr(err.detail, "exit 1"));
+    r.model.info.n_exits = 1; // nothing to ask
+    assert_int_equal(jb_policy_fits(p.ops, &r.model.info, &err), 0);
+}
+
+struct watched { uint32_t n, exit[MAX_ROWS]; bool logits; };
+
+static void on_answer(void *user, uint32_t row, uint32_t exit, const struct jb_head_row *head)
+{
+    struct watched *w = user;
+    w->n++;
+    w->exit[row] = exit;
+    w->logits &= head->logits != NULL && jb_argmax(head->logits, head->n_logits) == jb_head_prediction(head);
+}
+
+// Rows of a prompt run to the end and look at nothing; the last row is under the policy; answers are handed out as they fall.
+static void silent_rows_and_watched_answers(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 4, 0xf, "int8");
+    struct jb_policy p = unit_param_policy("fixed", "k", 1, 4);
+    struct jb_adaptive *a = NULL;
+    struct watched w = {.logits = true};
+    assert_int_equal(jb_adaptive_open(&a, &r.session, &p, &r.schedule, MAX_ROWS, NULL), 0);
+    jb_adaptive_watch(a, JB_WANT_LOGITS, on_answer, &w);
+    assert_int_equal(jb_adaptive_run_behind(a, r.rows, 8, 7, r.out), 0);
+    for (uint32_t i = 0; i < 7; i++) {
+        assert_int_equal(r.out[i].n_stages, 4);
+        assert_int_equal(r.out[i].n_reached, 0);
+        assert_int_equal(r.out[i].prediction, JB_NO_ANSWER);
+    }
+    assert_int_equal(r.out[7].exit, 1);
+    assert_int_equal(r.out[7].n_stages, 2);
+    assert_int_equal(r.session.n_head_rows, 1);
+    assert_true(w.n == 1 && w.exit[7] == 1 && w.logits);
+    assert_int_equal(jb_adaptive_run_behind(a, r.rows, 8, 8, r.out), 0); // nobody is asked
+    assert_int_equal(r.session.n_head_rows, 1);
+    assert_int_equal(jb_adaptive_run_behind(a, r.rows, 8, 9, r.out), JB_E_RANGE);
+    r.session.fail_at = 2;
+    assert_int_equal(jb_adaptive_run_behind(a, r.rows, 8, 7, r.out), JB_E_INTERNAL);
+    assert_non_null(strstr(jb_adaptive_error(a)->detail, "stage 2"));
+    assert_int_equal(jb_adaptive_error(a)->code, JB_E_INTERNAL);
+    jb_adaptive_close(a);
+}
+
 static void open_refuses(void **state)
 {
     (void)state;
@@ -321,7 +400,8 @@ int main(void)
         cmocka_unit_test(eight_rows_leave_at_mixed_exits), cmocka_unit_test(rows_do_not_depend_on_their_neighbours),
         cmocka_unit_test(only_wanted_heads_run),           cmocka_unit_test(escalation_follows_what_was_looked_at),
         cmocka_unit_test(set_exchanges_between_queries),   cmocka_unit_test(open_refuses),
-        cmocka_unit_test(replay_equals_live),
+        cmocka_unit_test(replay_equals_live), cmocka_unit_test(gates_come_first),
+        cmocka_unit_test(silent_rows_and_watched_answers),
     };
     return cmocka_run_group_tests_name("adaptive", tests, NULL, NULL);
 }

@@ -12,13 +12,7 @@
 
 #define CONFIRM_SAMPLES 96u
 
-// What is gathered over the samples.
-struct tally {
-    struct jb_raw_samples samples;
-    struct jb_facts facts;
-};
-
-static void count(struct tally *t, uint32_t i, uint32_t index, uint32_t label, const struct jb_query_result *q)
+static void count(struct jb_tally *t, uint32_t i, uint32_t index, uint32_t label, const struct jb_query_result *q)
 {
     struct jb_raw_samples *s = &t->samples;
     struct jb_exit_fact *e = &t->facts.exits[q->exit];
@@ -41,7 +35,7 @@ static void count(struct tally *t, uint32_t i, uint32_t index, uint32_t label, c
     e->correct += q->prediction == label;
 }
 
-static void finish_exits(struct jb_facts *f)
+void jb_tally_finish(struct jb_facts *f)
 {
     for (uint32_t k = 0; k < f->n_exits; k++)
         for (int p = 0; p < JB_PREC_COUNT && f->exits[k].count; p++) {
@@ -53,13 +47,17 @@ static void finish_exits(struct jb_facts *f)
 
 // ---- modelled, relative ----
 
-static struct jb_model_work full_f32(const struct jb_model_info *info)
+// The full network in f32, or in the first precision that it offers.
+static struct jb_model_work full_network(const struct jb_model_info *info)
 {
     struct jb_model_work w = { 0 };
     struct jb_cost sum = { 0 };
-    for (uint32_t s = 0; s < info->n_stages; s++) jb_cost_add(&sum, &info->stages[s].cost[JB_PREC_F32]);
-    jb_cost_add(&sum, &info->stages[info->n_stages - 1].head_cost[JB_PREC_F32]);
-    w.macs_f32 = (double)jb_cost_macs(&sum);
+    int p = JB_PREC_F32;
+    while (p < JB_PREC_COUNT - 1 && !(info->precisions & 1u << p)) p++;
+    for (uint32_t s = 0; s < info->n_stages; s++) jb_cost_add(&sum, &info->stages[s].cost[p]);
+    jb_cost_add(&sum, &info->stages[info->n_stages - 1].head_cost[p]);
+    w.macs_f32 = (double)sum.macs[JB_PREC_F32];
+    w.macs_int8 = (double)(sum.macs[JB_PREC_INT8] + sum.macs[JB_PREC_INT4]);
     w.bytes = (double)jb_cost_bytes(&sum);
     return w;
 }
@@ -77,7 +75,7 @@ static const struct jb_ctx_model *reference(const struct jb_ctx *c, size_t workl
     return first;
 }
 
-static void fill_relative(const struct jb_ctx *c, const struct jb_cell *cell, struct jb_facts *f)
+void jb_fill_relative(const struct jb_ctx *c, const struct jb_cell *cell, struct jb_facts *f)
 {
     const struct jb_ctx_model *ref = reference(c, cell->workload);
     struct jb_model_work w = { 0 };
@@ -94,7 +92,7 @@ static void fill_relative(const struct jb_ctx *c, const struct jb_cell *cell, st
     w.macs_f32 /= (double)n;
     w.macs_int8 /= (double)n;
     w.bytes /= (double)n;
-    struct jb_model_work full = full_f32(&ref->info);
+    struct jb_model_work full = full_network(&ref->info);
     f->relative = jb_modelled_relative(&w, &full);
     snprintf(f->relative_to, sizeof f->relative_to, "%s", ref->name);
 }
@@ -138,7 +136,7 @@ static int confirm(struct jb_ctx *c, const struct jb_cell *cell, const struct jb
     jb_rng_seed_named(&rng, c->s.seed, "confirm");
     for (uint32_t i = 0; !rc && i < CONFIRM_SAMPLES && f->status == JB_CELL_VALID; i++) {
         rc = confirm_one(c, cell, a, r, p, (uint32_t)(r->n <= CONFIRM_SAMPLES ? i % r->n : jb_rng_below(&rng, r->n)), f);
-        if (rc) jb_fail(err, rc, "a live query failed (%s)", jb_code_text(rc));
+        if (rc) jb_fail(err, rc, "a live query failed: %s", jb_adaptive_error(a)->code == rc ? jb_adaptive_error(a)->detail : jb_code_text(rc));
     }
     jb_adaptive_close(a);
     jb_session_close(session);
@@ -213,7 +211,7 @@ static int write_dump(struct jb_ctx *c, const struct jb_cell *cell, const struct
     return rc;
 }
 
-static int store_cell(struct jb_ctx *c, struct tally *t, struct jb_err *err)
+int jb_tally_store(struct jb_ctx *c, struct jb_tally *t, struct jb_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
@@ -225,7 +223,7 @@ static int store_cell(struct jb_ctx *c, struct tally *t, struct jb_err *err)
     return rc ? rc : jb_record_write(&c->record, c->store, jb_facts_to_line(&t->facts), err);
 }
 
-static void score(const struct jb_ctx *c, const struct jb_cell *cell, struct tally *t)
+static void score(const struct jb_ctx *c, const struct jb_cell *cell, struct jb_tally *t)
 {
     size_t n = 0;
     const struct jb_ctx_workload *w = &c->workloads[cell->workload];
@@ -249,10 +247,10 @@ static void fill_from_recording(const struct jb_ctx *c, const struct jb_cell *ce
     for (int p = 0; p < JB_PREC_COUNT; p++)
         if (s->used & 1u << p) f->model_bytes += (double)info->weight_bytes[p];
     f->load_ns = (double)info->load_ns;
-    fill_relative(c, cell, f);
+    jb_fill_relative(c, cell, f);
 }
 
-static int replay_all(struct tally *t, const struct jb_ctx_workload *w, const struct jb_recording *r, const struct jb_policy *p)
+static int replay_all(struct jb_tally *t, const struct jb_ctx_workload *w, const struct jb_recording *r, const struct jb_policy *p)
 {
     for (uint32_t i = 0; i < r->n; i++) {
         struct jb_query_result q;
@@ -260,7 +258,7 @@ static int replay_all(struct tally *t, const struct jb_ctx_workload *w, const st
         if (rc) return rc;
         count(t, i, w->order[i], r->label[i], &q);
     }
-    finish_exits(&t->facts);
+    jb_tally_finish(&t->facts);
     return 0;
 }
 
@@ -272,7 +270,7 @@ static int make_policy(const struct jb_cell *cell, uint32_t n_exits, struct jb_p
 int jb_accuracy_cell(struct jb_ctx *c, struct jb_cell *cell, const struct jb_model *m, const struct jb_schedule *s, const struct jb_recording *r,
                      const struct jb_recording_fact *fact, struct jb_err *err)
 {
-    struct tally *t = calloc(1, sizeof *t);
+    struct jb_tally *t = calloc(1, sizeof *t);
     struct jb_policy policy;
     struct jb_err why = { 0 };
     if (!t || jb_raw_samples_alloc(&t->samples, r->n)) {
@@ -296,7 +294,7 @@ int jb_accuracy_cell(struct jb_ctx *c, struct jb_cell *cell, const struct jb_mod
         rc = 0;
     } else {
         if (t->facts.status != JB_CELL_VALID) jb_cell_set(cell, t->facts.status, t->facts.reason);
-        rc = store_cell(c, t, err);
+        rc = jb_tally_store(c, t, err);
         if (!rc && c->dump_path) rc = write_dump(c, cell, r, &policy, err);
     }
     jb_raw_samples_free(&t->samples);
@@ -307,7 +305,7 @@ int jb_accuracy_cell(struct jb_ctx *c, struct jb_cell *cell, const struct jb_mod
 int jb_accuracy_without_model(struct jb_ctx *c, struct jb_cell *cell, struct jb_err *err)
 {
     const struct jb_ctx_workload *w = &c->workloads[cell->workload];
-    struct tally *t = calloc(1, sizeof *t);
+    struct jb_tally *t = calloc(1, sizeof *t);
     if (!t || jb_raw_samples_alloc(&t->samples, w->n)) {
         free(t);
         return jb_fail(err, JB_E_NOMEM, "samples of %s", cell->label);
@@ -325,13 +323,13 @@ int jb_accuracy_without_model(struct jb_ctx *c, struct jb_cell *cell, struct jb_
         if (!rc) count(t, i, w->order[i], label, &q);
         if (jb_ctx_stopped(c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped in the accuracy pass");
     }
-    finish_exits(&t->facts);
+    jb_tally_finish(&t->facts);
     if (rc && rc != JB_E_INTERRUPTED) {
         jb_cell_set(cell, JB_CELL_FAILED, "a query of the workload failed");
         rc = 0;
     } else if (!rc) {
         score(c, cell, t);
-        rc = store_cell(c, t, err);
+        rc = jb_tally_store(c, t, err);
     }
     jb_raw_samples_free(&t->samples);
     free(t);

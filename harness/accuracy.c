@@ -3,6 +3,7 @@
 #include "harness/ctx.h"
 
 #include "harness/accuracy_cell.h"
+#include "harness/accuracy_text.h"
 #include "harness/calibrate_cells.h"
 #include "harness/record_split.h"
 #include <math.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 
 // A cell whose id the journal knows, with its samples whole and a verdict that will not change, is not run again.
-static bool is_known(const struct jb_ctx *c, const struct jb_cell *cell)
+bool jb_accuracy_is_known(const struct jb_ctx *c, const struct jb_cell *cell)
 {
     uint8_t *bytes = NULL;
     const struct jb_rec_cell *r = jb_record_cell(&c->record, cell->id);
@@ -77,7 +78,7 @@ static int fill_oracles(struct jb_recording_fact *f, const struct jb_recording *
     return 0;
 }
 
-static int write_recording(struct jb_ctx *c, size_t model, const struct jb_schedule *s, const struct jb_recording *r, struct jb_recording_fact *f, struct jb_err *err)
+int jb_accuracy_recording(struct jb_ctx *c, size_t model, const struct jb_schedule *s, const struct jb_recording *r, struct jb_recording_fact *f, struct jb_err *err)
 {
     const struct jb_ctx_model *m = &c->models[model];
     *f = (struct jb_recording_fact){ 0 };
@@ -107,11 +108,11 @@ static int run_schedule(struct jb_ctx *c, size_t model, const struct jb_model *m
         struct jb_cell *cell = &c->cells[i];
         if (cell->model != model || strcmp(cell->precision, s->text) || cell->status != JB_CELL_VALID) continue;
         if (jb_cell_id(c, cell)) rc = jb_fail(err, JB_E_NOMEM, "identity");
-        if (rc || (is_known(c, cell) && !c->dump_path)) continue;
+        if (rc || (jb_accuracy_is_known(c, cell) && !c->dump_path)) continue;
         if (!recorded) {
             rc = jb_record_split(c, m, s, w->w, c->split, w->order, w->n, "accuracy", cell->label, &r, err);
             recorded = !rc;
-            if (!rc) rc = write_recording(c, model, s, &r, &fact, err);
+            if (!rc) rc = jb_accuracy_recording(c, model, s, &r, &fact, err);
         }
         if (!rc && jb_ctx_stopped(c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped in the accuracy pass");
         if (!rc) rc = jb_accuracy_cell(c, cell, m, s, &r, &fact, err);
@@ -140,14 +141,14 @@ static int each_schedule(struct jb_ctx *c, size_t model, const struct jb_model *
     snprintf(text, sizeof text, "%s", c->cells[cell].precision);
     int rc = jb_schedule_parse(&s, text, c->models[model].info.n_stages, &why);
     if (!rc) rc = jb_calibrate_cells(c, model, m, &s, &why);
-    if (!rc) rc = run_schedule(c, model, m, &s, &why);
+    if (!rc) rc = c->cells[cell].text ? jb_accuracy_text(c, model, m, &s, &why) : run_schedule(c, model, m, &s, &why);
     if (!rc) return 0;
     if (ends_the_run(rc)) {
         if (err) *err = why;
         return rc;
     }
     for (size_t i = 0; i < c->n_cells; i++)
-        if (c->cells[i].model == model && !strcmp(c->cells[i].precision, text) && !is_known(c, &c->cells[i])) jb_cell_set(&c->cells[i], JB_CELL_FAILED, why.detail);
+        if (c->cells[i].model == model && !strcmp(c->cells[i].precision, text) && !jb_accuracy_is_known(c, &c->cells[i])) jb_cell_set(&c->cells[i], JB_CELL_FAILED, why.detail);
     return 0;
 }
 
@@ -176,7 +177,7 @@ int jb_accuracy_pass(struct jb_ctx *c, struct jb_err *err)
         struct jb_cell *cell = &c->cells[i];
         if (cell->model != SIZE_MAX || cell->status != JB_CELL_VALID) continue;
         if (jb_cell_id(c, cell)) rc = jb_fail(err, JB_E_NOMEM, "identity");
-        else if (!is_known(c, cell)) rc = jb_accuracy_without_model(c, cell, err);
+        else if (!jb_accuracy_is_known(c, cell)) rc = jb_accuracy_without_model(c, cell, err);
     }
     for (size_t m = 0; m < c->n_models && !rc; m++) {
         if (c->models[m].rc) continue;

@@ -66,4 +66,6 @@ bool jb_same_conditions(const struct jb_result_cell *a, const struct jb_result_c
 #define JB_BLOCKS_FOR_INTERVAL 5u        // fewer blocks give no interval
 #define JB_RESAMPLES 1000u
 
+static inline const char *jb_energy_per(const struct jb_result_cell *c) { return c->unit && c->unit[0] == 't' ? "committed_token" : "query"; }
+
 #endif

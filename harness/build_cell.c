@@ -76,6 +76,8 @@ static void accuracy(struct jb_result_cell *c, const struct jb_facts *f)
     if (!f->n) return;
     struct jb_interval ci = jb_wilson(f->correct, f->n, 1.959963984540054);
     c->accuracy = (struct jb_value){ (double)f->correct / (double)f->n, ci.lower, ci.upper, f->n };
+    for (uint32_t i = 0; i < f->n_quality && f->kv[0]; i++) // tokens of a query depend on each other: the interval that knows of queries
+        if (!strcmp(f->quality[i].name, "accuracy") || !strcmp(f->quality[i].name, "matching")) c->accuracy = (struct jb_value){ c->accuracy.value, f->quality[i].lower, f->quality[i].upper, f->n };
     c->accuracy_loss = f->accuracy_loss;
     c->overthinking_wasteful = f->wasteful;
     c->overthinking_destructive = f->destructive;
@@ -105,9 +107,9 @@ static int costs(struct jb_result *r, struct jb_result_cell *c, const struct jb_
     c->precision_histogram = jb_result_array(r, JB_PREC_COUNT, sizeof *c->precision_histogram);
     if (!c->macs_by_precision || !c->precision_histogram) return JB_E_NOMEM;
     for (int p = 0; p < JB_PREC_COUNT; p++) {
-        if (!stages[p]) continue;
+        if (!stages[p] && !(macs[p] > 0)) continue; // a head may be stored in more bits than the stages
         c->macs_by_precision[c->n_macs_by_precision++] = (struct jb_kd){ jb_precision_name(p), macs[p] / (double)n };
-        c->precision_histogram[c->n_precision_histogram++] = (struct jb_kd){ jb_precision_name(p), stages[p] };
+        if (stages[p]) c->precision_histogram[c->n_precision_histogram++] = (struct jb_kd){ jb_precision_name(p), stages[p] };
         sum += macs[p];
     }
     c->macs_mean = sum / (double)n;
@@ -121,7 +123,7 @@ static int modelled(struct jb_result *r, struct jb_result_cell *c, const struct 
     if (isnan(f->relative)) return 0;
     c->modelled = jb_result_array(r, 1, sizeof *c->modelled);
     if (!c->modelled) return JB_E_NOMEM;
-    c->modelled[0] = (struct jb_result_modelled){ .source = "macs-and-bytes", .per = "query", .uj = NAN, .lower_uj = NAN, .upper_uj = NAN, .relative = f->relative,
+    c->modelled[0] = (struct jb_result_modelled){ .source = "macs-and-bytes", .per = jb_energy_per(c), .uj = NAN, .lower_uj = NAN, .upper_uj = NAN, .relative = f->relative,
                                                   .reason = jb_result_strf(r, "relative only: full f32 %s = 1; no coefficients fitted for this CPU", f->relative_to) };
     c->n_modelled = c->modelled[0].reason ? 1 : 0;
     return c->n_modelled ? 0 : JB_E_NOMEM;
@@ -167,6 +169,19 @@ static int samples(struct jb_build *b, struct jb_built *x, struct jb_err *err)
     return rc;
 }
 
+static int language(struct jb_result *r, struct jb_result_cell *c, const struct jb_facts *f)
+{
+    struct jb_result_language *l = &c->language;
+    if (!f->kv[0]) return 0;
+    l->kv = jb_result_str(r, f->kv);
+    l->fill = jb_result_str(r, f->fill);
+    l->deferred_macs = f->deferred_macs;
+    l->deferred_bytes = f->deferred_bytes;
+    for (uint32_t i = 0; i < f->n_quality; i++)
+        if (!strcmp(f->quality[i].name, "perplexity")) l->ppl = (struct jb_value){ f->quality[i].value, f->quality[i].lower, f->quality[i].upper, f->quality[i].n };
+    return l->kv && l->fill ? 0 : JB_E_NOMEM;
+}
+
 static double or_nan(double v) { return v > 0 ? v : NAN; }
 
 int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
@@ -180,6 +195,7 @@ int jb_build_cell(struct jb_build *b, size_t index, struct jb_err *err)
     if (!rc) rc = copy_setting(b->r, c, f);
     if (!rc) rc = copy_quality(b->r, c, f);
     if (!rc) rc = costs(b->r, c, f);
+    if (!rc) rc = language(b->r, c, f);
     if (rc) return rc;
     accuracy(c, f);
     c->model_bytes = or_nan(f->model_bytes);

@@ -132,7 +132,7 @@ static int as_modelled(struct jb_result *r, struct jb_result_cell *c, const stru
     if (!grown || !(s->rows > 0)) return grown ? 0 : JB_E_NOMEM;
     if (c->n_modelled) memcpy(grown, c->modelled, c->n_modelled * sizeof *grown);
     m = &grown[c->n_modelled];
-    *m = (struct jb_result_modelled){ .source = jb_result_str(r, rec->energy_text->source), .per = "query", .uj = s->uj[0] / s->rows, .lower_uj = s->uj[1] / s->rows,
+    *m = (struct jb_result_modelled){ .source = jb_result_str(r, rec->energy_text->source), .per = jb_energy_per(c), .uj = s->uj[0] / s->rows, .lower_uj = s->uj[1] / s->rows,
                                       .upper_uj = s->uj[2] / s->rows, .relative = NAN };
     m->reason = rec->energy_text->reason[0] ? jb_result_str(r, rec->energy_text->reason) : "gross; not measured: see energy.reason";
     if (!m->source || !m->reason) return JB_E_NOMEM;
@@ -178,7 +178,7 @@ int jb_build_energy(struct jb_build *b, struct jb_result_cell *c, const struct j
     struct jb_result_energy *e = &c->energy;
     struct sums s;
     struct jb_joules energy, unused;
-    e->per = "query";
+    e->per = jb_energy_per(c);
     e->half_width_target = b->energy_half_width;
     if (!rec->n_blocks || !rec->energy_text) return 0;
     others(b, c, rec);

@@ -13,7 +13,19 @@
 #define COARSE_SHARE 0.02
 #define MAX_BINS 60u
 
-struct gathered { uint64_t *latency; size_t n; double exit_sum[JB_MAX_STAGES]; uint64_t exit_n[JB_MAX_STAGES]; };
+struct gathered { uint64_t *latency, *ttft; size_t n, n_ttft; double prompt; double exit_sum[JB_MAX_STAGES]; uint64_t exit_n[JB_MAX_STAGES]; };
+
+static int add_sequences(const struct jb_raw_block *raw, struct gathered *g)
+{
+    uint64_t *grown = raw->n_sequences ? realloc(g->ttft, (g->n_ttft + raw->n_sequences) * sizeof *grown) : g->ttft;
+    if (raw->n_sequences && !grown) return JB_E_NOMEM;
+    g->ttft = grown;
+    for (uint32_t i = 0; i < raw->n_sequences; i++) {
+        g->ttft[g->n_ttft++] = raw->ttft_ns[i];
+        g->prompt += raw->prompt_tokens[i];
+    }
+    return 0;
+}
 
 static int add_block(struct jb_build *b, struct jb_built *x, const struct jb_block_fact *f, struct gathered *g, struct jb_err *err)
 {
@@ -38,8 +50,9 @@ static int add_block(struct jb_build *b, struct jb_built *x, const struct jb_blo
         x->block_sum[x->n_blocks] = sum;
         x->block_n[x->n_blocks++] = raw.n_queries;
     }
+    rc = grown ? add_sequences(&raw, g) : JB_E_NOMEM;
     jb_raw_block_free(&raw);
-    return grown ? 0 : JB_E_NOMEM;
+    return rc;
 }
 
 static int gather(struct jb_build *b, struct jb_built *x, struct gathered *g, struct jb_err *err)
@@ -199,6 +212,32 @@ static void throughput(struct jb_result_cell *c, const struct jb_built *x)
     if (rows > 0 && ns > 0) c->throughput_per_s = rows * 1e9 / ns;
 }
 
+// ---- sequences ----
+
+static double supported(const uint64_t *sorted, size_t n, double p)
+{
+    uint64_t t = n ? jb_early_stopping_t(p, n) : 0;
+    return t ? (double)sorted[n - t] : NAN;
+}
+
+static struct jb_result_times times_of(uint64_t *x, size_t n)
+{
+    double sum = 0;
+    jb_sort_u64(x, n);
+    for (size_t i = 0; i < n; i++) sum += (double)x[i];
+    return (struct jb_result_times){ n ? sum / (double)n : NAN, supported(x, n, 0.5), supported(x, n, 0.9), supported(x, n, 0.99), n };
+}
+
+static void sequences(struct jb_result_cell *c, const struct gathered *g)
+{
+    struct jb_result_language *l = &c->language;
+    if (!l->kv || !g->n) return;
+    l->prompt = g->prompt;
+    l->committed = (double)g->n;
+    l->tpot = times_of(g->latency, g->n);
+    l->ttft = times_of(g->ttft, g->n_ttft);
+}
+
 int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err)
 {
     struct jb_result_cell *c = &b->r->cells[index];
@@ -218,8 +257,10 @@ int jb_build_latency(struct jb_build *b, size_t index, struct jb_err *err)
         rc = mean_interval(b, c, x);
         by_exit(c, &g);
         throughput(c, x);
+        sequences(c, &g);
         if (!rc) rc = judge(b, c, g.latency, g.n, missing);
     }
     free(g.latency);
+    free(g.ttft);
     return rc;
 }

@@ -45,6 +45,10 @@ static void make_label(const struct list *l, struct jb_cell *cell)
     len = strlen(cell->label);
     if (cell->threads > 1) snprintf(cell->label + len, n - len, " %u threads", cell->threads);
     len = strlen(cell->label);
+    if (cell->text && cell->kv != JB_KV_F16) snprintf(cell->label + len, n - len, " kv %s", jb_kv_name(cell->kv));
+    len = strlen(cell->label);
+    if (cell->text && cell->fill != JB_FILL_EXACT) snprintf(cell->label + len, n - len, " %s", jb_fill_name(cell->fill));
+    len = strlen(cell->label);
     if (!isnan(cell->power_limit_w)) snprintf(cell->label + len, n - len, " %g W", cell->power_limit_w);
 }
 
@@ -73,6 +77,7 @@ static int add_scenarios(struct list *l, const struct jb_plan *p, const struct j
 {
     for (size_t s = 0; s < scenarios->n; s++) {
         cell->scenario = (enum jb_scenario)jb_scenario_parse(scenarios->v[s]);
+        if (cell->text && cell->scenario == JB_SCENARIO_OFFLINE) continue; // sequences run one by one
         cell->batch = cell->scenario == JB_SCENARIO_OFFLINE ? l->c->s.offline_batch : 1;
         for (size_t t = 0; t < p->threads.n; t++)
             for (size_t k = 0; k < p->streams.n; k++) {
@@ -176,21 +181,46 @@ static int add_broken(struct list *l, struct jb_cell *cell, const char *reason)
     return rc;
 }
 
+// Axes that only language models have. What nobody skips needs no filling: one of the fills stands for both.
+static int add_language(struct list *l, const struct jb_plan *p, const struct jb_plan_policy *q, const struct jb_ctx_model *m, struct jb_cell *cell)
+{
+    const struct jb_names *scenarios = q->scenarios.n ? &q->scenarios : &p->scenarios, *kv = q->kv.n ? &q->kv : &p->kv, *fill = q->fill.n ? &q->fill : &p->fill;
+    bool exits = m->info.n_exits > 1 && strcmp(q->ops->name, "final");
+    if (!cell->text) return add_params(l, p, q, scenarios, cell, m->info.n_exits);
+    for (size_t i = 0; i < kv->n + !kv->n; i++)
+        for (size_t k = 0; k < (exits ? fill->n + !fill->n : 1); k++) {
+            cell->kv = kv->n ? (enum jb_kv_kind)jb_kv_parse(kv->v[i]) : JB_KV_F16;
+            cell->fill = exits && fill->n ? (enum jb_fill)jb_fill_parse(fill->v[k]) : JB_FILL_EXACT;
+            int rc = add_params(l, p, q, scenarios, cell, m->info.n_exits);
+            if (rc) return rc;
+        }
+    return 0;
+}
+
+// "stored": the one precision that the model offers (f32, if there are several).
+static const char *resolve(const char *word, const struct jb_model_info *info)
+{
+    if (strcmp(word, JB_PRECISION_STORED)) return word;
+    for (int p = 0; p < JB_PREC_COUNT; p++)
+        if (info->precisions & 1u << p) return jb_precision_name(p);
+    return word;
+}
+
 static int add_policy(struct list *l, const struct jb_plan *p, const struct jb_plan_policy *q, const struct jb_ctx_model *m, struct jb_cell *cell)
 {
     const struct jb_names *precisions = q->precisions.n ? &q->precisions : &p->precisions;
     for (size_t i = 0; i < precisions->n; i++) {
         struct jb_schedule s;
-        if (jb_schedule_parse(&s, precisions->v[i], m->info.n_stages, NULL)) continue; // more words than stages: no setting of this model
+        if (jb_schedule_parse(&s, resolve(precisions->v[i], &m->info), m->info.n_stages, NULL)) continue; // more words than stages: no setting of this model
         if (!policy_fits(q->ops, m->info.n_exits, s.escalate)) continue;
         snprintf(cell->precision, sizeof cell->precision, "%s", s.text);
         size_t before = l->c->n_cells;
-        int rc = add_params(l, p, q, q->scenarios.n ? &q->scenarios : &p->scenarios, cell, m->info.n_exits);
+        int rc = add_language(l, p, q, m, cell);
         if (rc) return rc;
         for (size_t k = before; k < l->c->n_cells; k++) {
             check_precision(&l->c->cells[k], m, &s);
-            if (l->c->cells[k].threads > 1)
-                jb_cell_set(&l->c->cells[k], JB_CELL_UNAVAILABLE, "more than one thread inside a session is not in this version: use streams for sessions side by side");
+            if (l->c->cells[k].threads > 1 && !cell->text)
+                jb_cell_set(&l->c->cells[k], JB_CELL_UNAVAILABLE, "image networks run on one thread inside a session: use streams for sessions side by side");
         }
     }
     return 0;
@@ -202,6 +232,7 @@ static int add_model(struct list *l, const struct jb_plan *p, size_t model)
     const struct jb_ctx_model *m = &c->models[model];
     struct jb_cell cell = { .workload = m->workload, .model = model, .target_loss = NAN };
     const struct jb_ctx_workload *w = &c->workloads[m->workload];
+    cell.text = w->w && jb_workload_is_text(w->w);
     int rc = 0;
     if (m->rc || w->rc) {
         for (size_t i = 0; i < p->precisions.n && !rc; i++) {

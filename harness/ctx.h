@@ -40,6 +40,9 @@ struct jb_cell {
     bool per_exit;
     enum jb_scenario scenario;
     uint32_t batch, threads, streams;
+    bool text;                           // of a text workload: kv and fill mean something
+    enum jb_kv_kind kv;
+    enum jb_fill fill;
     double power_limit_w;                // NAN: not an axis of the plan
     enum jb_cell_status status;          // as far as is known before anything is measured
     char *reason;                        // owned

@@ -111,7 +111,11 @@ static void keep_info(struct jb_ctx_model *m, const struct jb_model_info *info)
     }
     m->info.path = m->info.architecture = m->info.name = m->info.license = m->info.provenance = m->info.task = NULL;
     m->info.labels = NULL;
+    m->info.weights = NULL;
+    m->info.file = NULL;
 }
+
+#define PROBE_POSITIONS 64u // of a language model that is only looked at
 
 static int probe_model(struct jb_ctx *c, struct jb_ctx_model *m, struct jb_err *why)
 {
@@ -121,6 +125,7 @@ static int probe_model(struct jb_ctx *c, struct jb_ctx_model *m, struct jb_err *
     const struct jb_ctx_workload *w = m->workload < c->n_workloads ? &c->workloads[m->workload] : NULL;
     int rc = jb_host_model(c->host, m->path, m->exits, &model, why);
     if (!rc && w && w->w) rc = jb_host_fits(jb_model_info(model), m->path, jb_workload_info(w->w), w->name, why);
+    if (!rc && jb_model_info(model)->max_positions > PROBE_POSITIONS) o.max_positions = PROBE_POSITIONS;
     if (!rc) rc = jb_session_open(&session, model, &o, why);
     if (!rc) {
         keep_info(m, jb_model_info(model));

@@ -17,10 +17,13 @@ int jb_expected_open(struct jb_expected *e, const struct jb_store *store, const 
 {
     uint8_t *bytes = NULL;
     struct jb_raw_samples s = { 0 };
+    bool given = n_split > 0;
     int rc = jb_store_get(store, f->id, JB_RAW_SAMPLES, &f->samples, &bytes, err);
     if (!rc) rc = jb_raw_samples_decode(&s, bytes, f->samples.n_bytes, err);
     free(bytes);
     if (rc) return rc;
+    for (uint32_t i = 0; i < s.n && !given; i++) // of the samples that there are
+        if (s.index[i] >= n_split && s.index[i] < JB_RAW_MAX_ROWS) n_split = s.index[i] + 1;
     *e = (struct jb_expected){ .n = n_split, .prediction = calloc((size_t)n_split + 1, 4), .pattern = calloc((size_t)n_split + 1, 4), .exit = malloc((size_t)n_split + 1) };
     if (!e->prediction || !e->pattern || !e->exit) {
         rc = jb_fail(err, JB_E_NOMEM, "samples of %s", f->label);

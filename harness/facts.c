@@ -109,6 +109,7 @@ static const struct field FIELDS[] = {
     NUM_(target_loss), NUM_(power_limit_w), TEXT_(calibration_id), U32_(scenario), U32_(batch), U32_(threads), U32_(streams), TEXT_(reason),
     U64_(n), U64_(correct), NUM_(accuracy_loss), NUM_(oracle_macs), NUM_(wasteful), NUM_(destructive), NUM_(relative), TEXT_(relative_to),
     NUM_(model_bytes), NUM_(session_bytes), NUM_(load_ns), U64_(n_samples),
+    TEXT_(kv), TEXT_(fill), NUM_(deferred_macs), NUM_(deferred_bytes),
     NUM_(instructions), U64_(instructions_queries), TEXT_(instructions_source), TEXT_(instructions_kernels), TEXT_(instructions_reason),
 };
 #define N_FIELDS (sizeof FIELDS / sizeof *FIELDS)

@@ -33,6 +33,8 @@ struct jb_facts {
     double oracle_macs, wasteful, destructive, relative;
     char relative_to[112];           // model whose full f32 network is 1
     double model_bytes, session_bytes, load_ns;
+    char kv[8], fill[8];             // of a language model; empty: none
+    double deferred_macs, deferred_bytes; // per token, of those in `exits`: done late for tokens that left early; NAN: not known
     double instructions;             // of a query (harness/instructions.h); NAN
     uint64_t instructions_queries;
     char instructions_source[12], instructions_kernels[1024], instructions_reason[320]; // all empty: nobody asked

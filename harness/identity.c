@@ -50,6 +50,7 @@ int jb_cell_key(const struct jb_ctx *c, struct jb_cell *cell)
               jb_json_put_str(o, "scenario", jb_scenario_name(cell->scenario)) && jb_json_put_u64(o, "batch", cell->batch) &&
               jb_json_put_u64(o, "threads", cell->threads) && jb_json_put_u64(o, "streams", cell->streams);
     if (ok && !isnan(cell->power_limit_w)) ok = jb_json_put_f64(o, "power_limit_w", cell->power_limit_w); // keys of plans without it stay what they were
+    if (ok && cell->text) ok = jb_json_put_str(o, "kv", jb_kv_name(cell->kv)) && jb_json_put_str(o, "fill", jb_fill_name(cell->fill));
     for (size_t i = 0; ok && i < cell->n_params; i++) ok = jb_json_put_f64(params, cell->params[i].name, cell->params[i].value);
     return seal(o, ok, cell->key, sizeof cell->key);
 }

@@ -128,7 +128,7 @@ static int prepare_runner(struct jb_ctx *c, struct runner *r, struct jb_err *err
     struct jb_err why = { 0 };
     struct jb_warm_up warm;
     jb_cell_request(c, r->cell, &r->request);
-    int rc = jb_expected_open(&r->expected, c->store, &r->rec->facts, jb_workload_info(c->workloads[r->cell->workload].w)->n[c->split], &why);
+    int rc = jb_expected_open(&r->expected, c->store, &r->rec->facts, r->cell->text ? 0 : jb_workload_info(c->workloads[r->cell->workload].w)->n[c->split], &why);
     if (!rc) rc = jb_host_warm_up(c->host, &r->request, &warm, &why);
     if (!rc) {
         r->median_ns = warm.median_ns;

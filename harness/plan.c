@@ -39,6 +39,7 @@ double jb_plan_count(const struct jb_plan *p)
         one *= (double)(q->models.n ? q->models.n : p->n_models ? p->n_models : p->n_workloads);
         one *= (double)(q->precisions.n ? q->precisions.n : p->precisions.n);
         one *= (double)(q->scenarios.n ? q->scenarios.n : p->scenarios.n);
+        one *= (double)(q->kv.n ? q->kv.n : p->kv.n ? p->kv.n : 1) * (double)(q->fill.n ? q->fill.n : p->fill.n ? p->fill.n : 1);
         n += one * (double)p->threads.n * (double)p->streams.n * (double)(p->power_limit_w.n ? p->power_limit_w.n : 1);
     }
     return n;
@@ -52,6 +53,8 @@ static void free_policy(struct jb_plan_policy *q)
     free(q->models.v);
     free(q->precisions.v);
     free(q->scenarios.v);
+    free(q->kv.v);
+    free(q->fill.v);
 }
 
 void jb_plan_close(struct jb_plan *p)
@@ -66,6 +69,8 @@ void jb_plan_close(struct jb_plan *p)
     free(p->models);
     free(p->policies);
     free(p->precisions.v);
+    free(p->kv.v);
+    free(p->fill.v);
     free(p->scenarios.v);
     free(p->threads.v);
     free(p->streams.v);

@@ -10,6 +10,7 @@
 #define JB_PLAN_MAX_BYTES (4u << 20)
 #define JB_PLAN_MAX_LIST 4096          // values in one list
 #define JB_PLAN_MAX_PERCENTILES 16
+#define JB_PRECISION_STORED "stored"    // the one precision that a model offers
 #define JB_PLAN_MAX_PARAMS 4           // as struct jb_policy has room for
 
 struct jb_names { const char **v; size_t n; };        // the array is owned, its texts are borrowed
@@ -37,7 +38,7 @@ struct jb_plan_policy {
     struct jb_threshold_set *thresholds; size_t n_thresholds; // given; owned
     struct jb_numbers target_loss;                    // calibrated
     bool per_exit;
-    struct jb_names models, precisions, scenarios;    // n > 0: replaces that axis for this entry
+    struct jb_names models, precisions, scenarios, kv, fill; // n > 0: replaces that axis for this entry
 };
 
 // How to measure; the part of a plan that a single `run` also needs.
@@ -63,6 +64,7 @@ struct jb_plan {
     struct jb_plan_model *models; size_t n_models;
     struct jb_plan_policy *policies; size_t n_policies;
     struct jb_names precisions, scenarios;
+    struct jb_names kv, fill;                         // of language models; n 0: "f16", "exact"
     struct jb_numbers threads, streams;
     struct jb_numbers power_limit_w;                  // n 0: no axis
 };

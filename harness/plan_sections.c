@@ -167,7 +167,7 @@ static const struct jb_option *policy_option(const struct jb_policy_ops *ops, co
 
 static bool is_common_key(const char *key)
 {
-    static const char *const common[] = { "name", "threshold", "target_loss", "per_exit", "models", "precisions", "scenarios" };
+    static const char *const common[] = { "name", "threshold", "target_loss", "per_exit", "models", "precisions", "scenarios", "kv", "fill" };
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         if (!strcmp(key, common[i])) return true;
     return false;
@@ -176,7 +176,7 @@ static bool is_common_key(const char *key)
 static int unknown_key(const struct jb_plan *p, const cJSON *o, const struct jb_policy_ops *ops, const char *key, struct jb_err *err)
 {
     struct jb_str known = { 0 };
-    jb_str_add(&known, "name, models, precisions, scenarios");
+    jb_str_add(&known, "name, models, precisions, scenarios, kv, fill");
     if (ops->has_threshold) jb_str_add(&known, ", threshold, target_loss, per_exit");
     for (const struct jb_option *x = ops->options; x && x->type != JB_OPT_END; x++) jb_str_addf(&known, ", %s", x->name);
     int rc = jb_fail(err, JB_E_INVALID, "%s:%d: unknown key \"%s\" in policy %s (known: %s)", p->doc.name, jb_json_line(&p->doc, o, key), key, ops->name,
@@ -218,6 +218,7 @@ static int check_precisions(const struct jb_plan *p, const cJSON *o, const struc
     for (size_t i = 0; i < list->n; i++) {
         struct jb_schedule s;
         struct jb_err why = { 0 };
+        if (!strcmp(list->v[i], JB_PRECISION_STORED)) continue;
         if (jb_schedule_parse(&s, list->v[i], JB_MAX_STAGES, &why)) {
             char text[600];
             snprintf(text, sizeof text, "has \"%s\": %s", list->v[i], why.detail);
@@ -232,6 +233,18 @@ static int check_scenarios(const struct jb_plan *p, const cJSON *o, const struct
     for (size_t i = 0; i < list->n; i++)
         if (jb_scenario_parse(list->v[i]) < 0) return bad(p, o, "scenarios", "may hold \"single-stream\" and \"offline\"", err);
     return 0;
+}
+
+// The axes that only language models have.
+static int read_language(const struct jb_plan *p, const cJSON *o, struct jb_names *kv, struct jb_names *fill, struct jb_err *err)
+{
+    int rc = names(p, o, "kv", false, kv, err);
+    if (!rc) rc = names(p, o, "fill", false, fill, err);
+    for (size_t i = 0; i < kv->n && !rc; i++)
+        if (jb_kv_parse(kv->v[i]) < 0) rc = bad(p, o, "kv", "may hold \"f16\" and \"int8\"", err);
+    for (size_t i = 0; i < fill->n && !rc; i++)
+        if (jb_fill_parse(fill->v[i]) < 0) rc = bad(p, o, "fill", "may hold \"exact\" and \"frozen\"", err);
+    return rc;
 }
 
 static int read_policy(struct jb_plan *p, const cJSON *o, struct jb_plan_policy *q, struct jb_err *err)
@@ -253,6 +266,7 @@ static int read_policy(struct jb_plan *p, const cJSON *o, struct jb_plan_policy 
     if (!rc) rc = names(p, o, "models", false, &q->models, err);
     if (!rc) rc = names(p, o, "precisions", false, &q->precisions, err);
     if (!rc) rc = names(p, o, "scenarios", false, &q->scenarios, err);
+    if (!rc) rc = read_language(p, o, &q->kv, &q->fill, err);
     if (!rc) rc = check_names(p, o, q, err);
     if (!rc) rc = check_precisions(p, o, &q->precisions, err);
     if (!rc) rc = check_scenarios(p, o, &q->scenarios, err);
@@ -406,6 +420,7 @@ static int read_axes(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = rows(p, "policies", sizeof *p->policies, (void **)&p->policies, &p->n_policies, row_policy, err);
     if (!rc) rc = names(p, o, "scenarios", true, &p->scenarios, err);
     if (!rc) rc = check_scenarios(p, o, &p->scenarios, err);
+    if (!rc) rc = read_language(p, o, &p->kv, &p->fill, err);
     if (!rc) rc = whole_list(p, "threads", 1024, &p->threads, err);
     if (!rc) rc = whole_list(p, "streams", 256, &p->streams, err);
     if (!rc && cJSON_GetObjectItemCaseSensitive(o, "power_limit_w")) rc = numbers(p, o, "power_limit_w", 0.1, 100000, false, &p->power_limit_w, err);
@@ -414,7 +429,7 @@ static int read_axes(struct jb_plan *p, struct jb_err *err)
 
 int jb_plan_fill(struct jb_plan *p, struct jb_err *err)
 {
-    static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "power_limit_w", "scenarios",
+    static const char *const keys[] = { "schema", "name", "note", "seed", "workloads", "models", "precisions", "policies", "threads", "streams", "power_limit_w", "scenarios", "kv", "fill",
                                         "offline_batch", "percentiles", "repetitions", "block_ms", "idle_ms", "lead_in_ms", "max_seconds", "accuracy_samples",
                                         "calibration", "sessions_memory_mb", "energy_half_width", "max_other_cpu", "validity", "normalise", "stop_when", NULL };
     const cJSON *o = p->doc.root;

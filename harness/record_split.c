@@ -71,10 +71,27 @@ static int run_hands(struct job *j, const struct jb_model *m, struct jb_err *err
     return rc;
 }
 
+// A text workload's split: labels become what the full model answers, so that a loss is the share of answers that differ from it.
+static int record_text_split(const struct jb_ctx *c, const struct jb_model *m, const struct jb_schedule *s, const struct jb_workload *w, enum jb_split split, const char *phase, const char *what,
+                             struct jb_recording *out, struct jb_err *err)
+{
+    const struct jb_queries *q = NULL;
+    uint32_t *order = NULL, n = 0;
+    int rc = jb_host_queries(c->host, m, w, split, &q, err);
+    if (!rc && jb_sample_order(jb_workload_info(w), split, c->s.accuracy_samples, c->s.seed, &order, &n)) rc = jb_fail(err, JB_E_NOMEM, "order of queries");
+    if (!rc) rc = jb_record_texts(c, m, s, q, order, n, JB_KV_F16, phase, what, out, err);
+    free(order);
+    if (rc) return rc;
+    memcpy(out->split_sha256, jb_workload_info(w)->sha256[split], sizeof out->split_sha256);
+    jb_recording_label_by_agreement(out);
+    return 0;
+}
+
 int jb_record_split(const struct jb_ctx *c, const struct jb_model *m, const struct jb_schedule *s, const struct jb_workload *w, enum jb_split split, const uint32_t *order,
                     uint32_t n, const char *phase, const char *what, struct jb_recording *out, struct jb_err *err)
 {
     struct jb_recording r;
+    if (jb_workload_is_text(w)) return record_text_split(c, m, s, w, split, phase, what, out, err);
     int rc = jb_recording_open(&r, m, s, n, err);
     if (rc) return rc;
     memcpy(r.split_sha256, jb_workload_info(w)->sha256[split], sizeof r.split_sha256);

@@ -35,6 +35,8 @@ void jb_cell_request(const struct jb_ctx *c, const struct jb_cell *cell, struct 
         snprintf(r->model_sha256, sizeof r->model_sha256, "%s", m->info.sha256);
         snprintf(r->policy, sizeof r->policy, "%s", cell->policy->name);
     }
+    r->kv = (uint32_t)cell->kv;
+    r->fill = (uint32_t)cell->fill;
     snprintf(r->precision, sizeof r->precision, "%s", cell->precision);
     r->n_params = (uint32_t)cell->n_params;
     for (size_t i = 0; i < cell->n_params; i++) {
@@ -61,7 +63,7 @@ void jb_cell_facts(const struct jb_ctx *c, const struct jb_cell *cell, struct jb
     struct jb_facts *f = out;
     *f = (struct jb_facts){ .target_loss = cell->target_loss, .scenario = (uint32_t)cell->scenario, .batch = cell->batch, .threads = cell->threads, .streams = cell->streams,
                             .power_limit_w = cell->power_limit_w, .status = cell->status, .accuracy_loss = NAN, .instructions = NAN, .oracle_macs = NAN, .wasteful = NAN, .destructive = NAN, .relative = NAN, .model_bytes = NAN,
-                            .session_bytes = NAN, .load_ns = NAN };
+                            .session_bytes = NAN, .load_ns = NAN, .deferred_macs = NAN, .deferred_bytes = NAN };
     const struct jb_ctx_workload *w = &c->workloads[cell->workload];
     memcpy(f->id, cell->id, sizeof f->id);
     memcpy(f->key, cell->key, sizeof f->key);
@@ -71,6 +73,8 @@ void jb_cell_facts(const struct jb_ctx *c, const struct jb_cell *cell, struct jb
     snprintf(f->precision, sizeof f->precision, "%s", cell->precision);
     snprintf(f->policy, sizeof f->policy, "%s", cell->policy ? cell->policy->name : "none");
     snprintf(f->role, sizeof f->role, "%s", role_of(c, cell));
+    snprintf(f->kv, sizeof f->kv, "%s", cell->text ? jb_kv_name(cell->kv) : "");
+    snprintf(f->fill, sizeof f->fill, "%s", cell->text ? jb_fill_name(cell->fill) : "");
     snprintf(f->unit, sizeof f->unit, "%s", w->w ? jb_workload_info(w->w)->unit : "query");
     snprintf(f->calibration_id, sizeof f->calibration_id, "%s", cell->calibration_id);
     snprintf(f->reason, sizeof f->reason, "%s", cell->reason ? cell->reason : "");

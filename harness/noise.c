@@ -89,7 +89,8 @@ static int measure_pair(struct measuring *m, uint32_t at, struct jb_err *err)
     count(s, &block[1]);
     pairs->queries += (double)(block[0].queries + block[1].queries);
     return keep(pairs, &(struct jb_noise_pair){.mean = log(block[1].mean_ns / block[0].mean_ns), .median = log(block[1].median_ns / block[0].median_ns), .log_mean = log(block[0].mean_ns),
-                                               .log_median = (log(block[0].median_ns) + log(block[1].median_ns)) / 2, .at_s = (double)(begin - m->begin_ns) * 1e-9, .wall_s = wall_s})
+                                               .log_median = (log(block[0].median_ns) + log(block[1].median_ns)) / 2, .log_reference = block[0].reference_ns ? log((double)block[0].reference_ns) : NAN,
+                                               .at_s = (double)(begin - m->begin_ns) * 1e-9, .wall_s = wall_s})
                ? jb_fail(err, JB_E_NOMEM, "noise: out of memory") : 0;
 }
 

@@ -52,6 +52,12 @@ struct jb_noise_drift {              // of the median query, all lengths togethe
     double p, at_s;                  // Pettitt's test for a change of level, and when it was
 };
 
+// Whether dividing by the reference kernel (harness/reference.h) narrows the spread of block means, learned from these A/A blocks alone: of the last load, at its best length. gain: standard deviation of the
+// log of a block's mean, divided, over the same undivided; below 1 it narrows. Bounds of 95 %: delete-a-group jackknife over ten spans of time (Kott, Journal of Official Statistics 17:521, 2001), which bears
+// that neighbours are alike (Kuensch, Annals of Statistics 17:1217, 1989). Rule "reference" only when the upper bound is below 1; NAN, and "none", below JB_NOISE_LEAST_LEARNED blocks.
+#define JB_NOISE_LEAST_LEARNED 50u
+struct jb_noise_normalise { bool known, reference; double gain, lower, upper, block_ms; uint64_t blocks; }; // known false: a file of a version before it
+
 struct jb_noise_load {
     char name[24], what[160];
     double query_ns;                 // median of the blocks' medians
@@ -70,6 +76,7 @@ struct jb_noise {
     struct jb_noise_load load[JB_NOISE_LOADS]; uint32_t n_loads;
     struct jb_noise_series series[JB_NOISE_SERIES]; uint32_t n_series;
     double best_block_ms;            // of the last load: the one nearest to a user's
+    struct jb_noise_normalise normalise;
     struct jb_tuning tuning[JB_TUNING_MAX]; uint32_t n_tuning;
 };
 
@@ -78,6 +85,7 @@ struct jb_noise {
 struct jb_noise_block {
     double mean_ns, median_ns;       // of the block's queries
     uint64_t queries, wall_ns, cpu_ns, involuntary_switches, steal_ns; // wall: of the recorded part
+    uint64_t reference_ns;           // of the reference kernel behind it; 0: none
     double others_least;             // share of the machine that others had for certain; NAN: unknown
 };
 // Measures one block of load `load`, at least block_ns long, beginning at sample place `start`.

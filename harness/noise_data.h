@@ -9,6 +9,7 @@ struct jb_noise_pair {
     double mean, median;             // log ratio B / A
     double log_mean;                 // of A, alone
     double log_median;               // level of both
+    double log_reference;            // of the reference kernel beside A; NAN: none
     double at_s, wall_s;             // since the beginning; what the pair took
 };
 struct jb_noise_pairs { struct jb_noise_pair *pair; size_t n, room; double queries; };

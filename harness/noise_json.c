@@ -93,6 +93,20 @@ static void put_machine(cJSON *root, const struct jb_noise *n)
     put_text(o, "source", n->clock.source);
 }
 
+static void put_normalise(cJSON *root, const struct jb_noise_normalise *l)
+{
+    cJSON *o = l->known ? jb_json_put_object(root, "normalise") : NULL;
+    if (!o) return;
+    jb_json_put_str(o, "rule", l->reference ? "reference" : "none");
+    jb_json_put_f64(o, "gain", l->gain);
+    jb_json_put_f64(o, "lower", l->lower);
+    jb_json_put_f64(o, "upper", l->upper);
+    jb_json_put_f64(o, "block_ms", l->block_ms);
+    jb_json_put_u64(o, "blocks", l->blocks);
+    jb_json_put_str(o, "why", l->reference ? "dividing by the reference kernel narrows the spread of block means here" : isnan(l->gain) ? "too few blocks, or blocks without a spread, to learn it from"
+                              : "dividing by the reference kernel does not certainly narrow the spread of block means here");
+}
+
 static void put_tuning(cJSON *root, const struct jb_noise *n)
 {
     cJSON *list = jb_json_put_array(root, "tuning");
@@ -126,6 +140,7 @@ cJSON *jb_noise_to_json(const struct jb_noise *n)
     for (uint32_t i = 0; list && i < n->n_loads; i++) put_load(list, &n->load[i]);
     list = jb_json_put_array(root, "series");
     for (uint32_t i = 0; list && i < n->n_series; i++) put_series(list, n, &n->series[i]);
+    put_normalise(root, &n->normalise);
     put_tuning(root, n);
     return root;
 }
@@ -329,6 +344,27 @@ static void read_machine(struct reader *r, struct jb_noise *n)
     text(r, o, "source", true, n->clock.source, sizeof n->clock.source);
 }
 
+// The rule follows from its figures. A file of a version before it has none.
+static void read_normalise(struct reader *r, struct jb_noise_normalise *l)
+{
+    static const char *const keys[] = {"rule", "gain", "lower", "upper", "block_ms", "blocks", "why", NULL};
+    char rule[16] = "", why[128] = "";
+    const cJSON *o = cJSON_GetObjectItemCaseSensitive(r->doc.root, "normalise");
+    if (r->rc || !o || !only(r, o, "normalise", keys)) return;
+    text(r, o, "rule", false, rule, sizeof rule);
+    text(r, o, "why", false, why, sizeof why);
+    number(r, o, "gain", 0, MAX_SHARE, &l->gain);
+    number(r, o, "lower", 0, MAX_SHARE, &l->lower);
+    number(r, o, "upper", 0, MAX_SHARE, &l->upper);
+    number(r, o, "block_ms", 0.01, 1e6, &l->block_ms);
+    whole(r, o, "blocks", UINT64_MAX, &l->blocks);
+    l->known = true;
+    l->reference = l->upper < 1;
+    bool figures = !isnan(l->gain), all = figures == !isnan(l->lower) && figures == !isnan(l->upper) && (!figures || (l->lower <= l->gain && l->gain <= l->upper && l->blocks >= JB_NOISE_LEAST_LEARNED));
+    if (!r->rc && (!all || strcmp(rule, l->reference ? "reference" : "none") != 0))
+        r->rc = jb_fail(r->err, JB_E_INVALID, "%s:%d: the rule does not follow from its figures", r->doc.name, jb_json_line_of(&r->doc, o));
+}
+
 static void read_tuning(struct reader *r, const cJSON *o, struct jb_tuning *t)
 {
     static const char *const keys[] = {"what", "applies", "state", "command", "effect", NULL};
@@ -350,7 +386,7 @@ static void fixed(struct reader *r, const char *key, double expected)
 static void read_head(struct reader *r, struct jb_noise *n)
 {
     static const char *const keys[] = {"schema", "joulebench_version", "started", "seconds", "seed", "rounds", "confidence", "power", "machine", "clock", "others_share", "steal_share",
-                                       "recommended_block_ms", "loads", "series", "tuning", NULL};
+                                       "recommended_block_ms", "loads", "series", "normalise", "tuning", NULL};
     const cJSON *root = r->doc.root;
     char schema[32] = "";
     if (!only(r, root, "noise", keys)) return;
@@ -393,6 +429,7 @@ static int read_doc(struct reader *r, struct jb_noise *out)
         read_head(r, n);
         if (!r->rc) read_machine(r, n);
         if (!r->rc) read_lists(r, n);
+        if (!r->rc) read_normalise(r, &n->normalise);
         if (!r->rc) *out = *n;
     }
     free(n);

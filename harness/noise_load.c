@@ -47,7 +47,7 @@ static int block(void *self, uint32_t load, uint64_t block_ns, uint32_t start, s
     for (uint32_t i = 0; i < n; i++) sum += b.raw.latency_ns[i];
     jb_sort_u64(b.raw.latency_ns, n);
     *out = (struct jb_noise_block){.mean_ns = n ? (double)sum / n : 0, .median_ns = n ? ((double)b.raw.latency_ns[(n - 1) / 2] + (double)b.raw.latency_ns[n / 2]) / 2 : 0, .queries = n,
-                                   .wall_ns = b.wall_ns, .cpu_ns = b.cpu_ns, .involuntary_switches = b.involuntary_switches, .steal_ns = b.others.known ? b.others.steal_ns : 0,
+                                   .reference_ns = b.reference_ns, .wall_ns = b.wall_ns, .cpu_ns = b.cpu_ns, .involuntary_switches = b.involuntary_switches, .steal_ns = b.others.known ? b.others.steal_ns : 0,
                                    .others_least = b.others.known ? b.others.share_least : NAN};
     jb_block_free(&b);
     return 0;

@@ -200,6 +200,50 @@ static double best_length(const struct jb_noise *n, uint32_t load)
     return NAN;
 }
 
+// ---- dividing by the reference kernel ----
+
+// log of the gain, without the pairs of one span of time (skip SPANS: of all). x, y: room for all.
+static double log_gain(const struct jb_noise_pairs *p, uint32_t skip, double *x, double *y)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (i * SPANS / p->n == skip) continue;
+        x[n] = p->pair[i].log_mean;
+        y[n++] = p->pair[i].log_mean - p->pair[i].log_reference;
+    }
+    return log(standard_deviation(y, n) / standard_deviation(x, n));
+}
+
+static int learn_from(struct jb_noise_normalise *l, const struct jb_noise_pairs *p)
+{
+    double *x = malloc(p->n * 2 * sizeof *x), without[SPANS], squares = 0;
+    if (!x) return JB_E_NOMEM;
+    double all = log_gain(p, SPANS, x, x + p->n);
+    for (uint32_t s = 0; s < SPANS; s++) without[s] = log_gain(p, s, x, x + p->n);
+    free(x);
+    double mean = jb_mean(without, SPANS);
+    for (uint32_t s = 0; s < SPANS; s++) squares += (without[s] - mean) * (without[s] - mean);
+    double half = jb_student_t(JB_NOISE_CONFIDENCE, SPANS - 1) * sqrt(squares * (SPANS - 1) / SPANS);
+    if (!isfinite(all) || !isfinite(half)) return 0; // blocks without a spread, or without the kernel
+    l->gain = exp(all);
+    l->lower = exp(all - half);
+    l->upper = exp(all + half);
+    l->reference = l->upper < 1;
+    return 0;
+}
+
+static int learn(struct jb_noise *n, const struct jb_noise_pairs *pairs)
+{
+    n->normalise = (struct jb_noise_normalise){.known = true, .gain = NAN, .lower = NAN, .upper = NAN, .block_ms = n->best_block_ms};
+    for (uint32_t i = 0; i < n->n_series; i++) {
+        const struct jb_noise_series *s = &n->series[i];
+        if (s->load != n->n_loads - 1 || s->pinned || s->block_ms != n->best_block_ms) continue;
+        n->normalise.blocks = pairs[i].n;
+        return pairs[i].n < JB_NOISE_LEAST_LEARNED ? 0 : learn_from(&n->normalise, &pairs[i]);
+    }
+    return 0;
+}
+
 int jb_noise_sum(struct jb_noise *n, const struct jb_noise_pairs *pairs)
 {
     struct jb_rng rng;
@@ -208,5 +252,5 @@ int jb_noise_sum(struct jb_noise *n, const struct jb_noise_pairs *pairs)
     for (uint32_t l = 0; l < n->n_loads && !rc; l++) rc = sum_drift(n, l, pairs);
     for (uint32_t i = 0; i < n->n_series && !rc; i++) rc = sum_series(n, &n->series[i], &pairs[i], &rng);
     for (uint32_t l = 0; l < n->n_loads && !rc; l++) n->best_block_ms = n->load[l].best_block_ms = best_length(n, l);
-    return rc;
+    return rc ? rc : learn(n, pairs);
 }

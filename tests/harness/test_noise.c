@@ -36,6 +36,7 @@ struct machine {
     uint64_t pins, pinned_blocks;
     volatile int stop;
     uint64_t stop_at;
+    int reference;                   // kernel: 0 none; 1 whose time has nothing to do with a block's; 2 that the machine slows as it slows blocks
 };
 
 static int sim_block(void *self, uint32_t load, uint64_t block_ns, uint32_t start, struct jb_noise_block *out, struct jb_err *err)
@@ -52,7 +53,8 @@ static int sim_block(void *self, uint32_t load, uint64_t block_ns, uint32_t star
     if (!m->stands_still) m->clock.t_ns += block_ns + LEAD_NS;
     bool bad = m->disturb_every && m->calls % m->disturb_every == 0;
     *out = (struct jb_noise_block){.mean_ns = exp(x), .median_ns = exp(level + (x - level) / 4), .queries = 100, .wall_ns = block_ns, .cpu_ns = bad ? block_ns / 2 : block_ns,
-                                   .involuntary_switches = bad, .others_least = NAN};
+                                   .involuntary_switches = bad, .others_least = NAN,
+                                   .reference_ns = m->reference == 2 ? (uint64_t)(100000 * exp(x - log(load ? 50000 : 20000) + sd / 4 * jb_rng_normal(&m->rng))) : m->reference == 1 ? (uint64_t)(100000 * exp(sd * jb_rng_normal(&m->rng))) : 0};
     return 0;
 }
 
@@ -346,6 +348,7 @@ static void hostile_files(void **state)
         {"\"what\": \"governor\"", "\"what\": \"a name that has no room in here\""}, {"\"applies\": false", "\"applies\": 0"}, {"\"hypervisor\": ", "\"hypervisor\": null, \"x\": "},
         {"\"loads\": [", "\"loads\": {}, \"loads\": ["}, {"\"others_share\": 0.25", "\"others_share\": 2"}, {"\"change_p\": ", "\"change_p\": 1"}, {"\"lower\": 0.0", "\"lower\": 0.9"},
         {"\"median\": {", "\"medium\": {"}, {"\"tuning\": [", "\"tuning\": [{},"}, {"\"cores\": 4", "\"cores\": 4.5"}, {"\"cost_ns\": 25", "\"cost_ns\": 1e999"}, {"\"started\": ", "\"started\": 1, \"x\":"},
+        {"\"rule\": \"none\"", "\"rule\": \"reference\""}, {"\"gain\": null", "\"gain\": 0.5"},
     };
     example(&n);
     char *text = text_of(&n);
@@ -365,7 +368,8 @@ static void same_keys(const cJSON *value, const cJSON *schema)
     assert_true(cJSON_IsObject(p) && cJSON_IsFalse(cJSON_GetObjectItem(schema, "additionalProperties")));
     cJSON_ArrayForEach(i, value) if (!cJSON_GetObjectItemCaseSensitive(p, i->string)) fail_msg("\"%s\" is not in the schema", i->string);
     cJSON_ArrayForEach(i, p) if (!cJSON_GetObjectItemCaseSensitive(value, i->string)) fail_msg("\"%s\" is not written", i->string);
-    assert_int_equal(cJSON_GetArraySize(required), cJSON_GetArraySize(p));
+    int optional = cJSON_GetObjectItem(p, "normalise") != NULL; // files of versions before it have none
+    assert_int_equal(cJSON_GetArraySize(required) + optional, cJSON_GetArraySize(p));
 }
 
 static const cJSON *def(const cJSON *schema, const char *name) { return cJSON_GetObjectItem(cJSON_GetObjectItem(schema, "$defs"), name); }
@@ -538,10 +542,30 @@ static void tuning_of_a_guest(void **state)
     bench_close(&b);
 }
 
+static void normalising_is_learned(void **state)
+{
+    (void)state;
+    struct noise_case { int reference; bool expected; double gain; } cases[] = {{0, false, NAN}, {1, false, sqrt(2)}, {2, true, 0.25}};
+    for (size_t i = 0; i < 3; i++) {
+        struct machine m = {.sd = 0.01, .reference = cases[i].reference};
+        struct jb_noise n;
+        measured(&n, &m, 900);
+        assert_true(n.normalise.known && n.normalise.blocks >= JB_NOISE_LEAST_LEARNED);
+        assert_int_equal(n.normalise.reference, cases[i].expected);
+        if (isnan(cases[i].gain)) assert_true(isnan(n.normalise.gain));
+        else near(n.normalise.gain, cases[i].gain, 0.2);
+    }
+    struct machine short_one = {.sd = 0.01, .reference = 2};
+    struct jb_noise n;
+    measured(&n, &short_one, 5);
+    assert_false(n.normalise.reference); // too few blocks to say so, however clear it looks
+    assert_true(isnan(n.normalise.gain));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_noise), cmocka_unit_test(power_is_as_promised), cmocka_unit_test(drift_cancels_within_pairs), cmocka_unit_test(a_step_is_found),
+        cmocka_unit_test(known_noise), cmocka_unit_test(normalising_is_learned), cmocka_unit_test(power_is_as_promised), cmocka_unit_test(drift_cancels_within_pairs), cmocka_unit_test(a_step_is_found),
         cmocka_unit_test(outliers_are_told_from_noise), cmocka_unit_test(order_is_random), cmocka_unit_test(best_length), cmocka_unit_test(disturbed_blocks),
         cmocka_unit_test(what_may_go_wrong), cmocka_unit_test(horizons), cmocka_unit_test(file_round_trip), cmocka_unit_test(hostile_files), cmocka_unit_test(schema_and_file_agree),
         cmocka_unit_test(this_machine), cmocka_unit_test(tuning_of_a_laptop), cmocka_unit_test(tuning_of_a_tuned_server), cmocka_unit_test(tuning_of_a_guest),

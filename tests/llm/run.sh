@@ -80,7 +80,7 @@ fetch "pip refuses the hash" 2 "pip refused the archive"
 echo 'echo "ERROR: Could not connect to the index" >&2; exit 1' >pip.do
 fetch "no network" 4 "Could not connect to the index"
 : >pip.calls
-MODELS_ATTEMPTS=2 fetch "tries again" 4 "in 2 attempts"
+MODELS_ATTEMPTS=2 fetch "tries again" 4 "attempts: 2"
 check "as often as it says" calls 2
 echo 'if [ -e "$SCRATCH/once" ]; then cp "$SCRATCH/good.tar.gz" "$to/p.tar.gz"; else : >"$SCRATCH/once"; exit 1; fi' >pip.do
 MODELS_ATTEMPTS=2 fetch "a failure that passes" 0 "trying again"

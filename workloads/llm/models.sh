@@ -88,7 +88,7 @@ fetch_archive() { # REGISTRY PACKAGE SHA256
         grep -qi 'do not match the hashes' "$log" && fail 2 "$2: pip refused the archive, because its sha256 is not $3: it was changed, or it is another one"
         if ((n >= attempts)); then
             tail -n 5 "$log" >&2
-            fail 4 "$2 could not be fetched in $attempts attempts; the client's last words stand above (network, proxy, or its configured registry?)"
+            fail 4 "$2 could not be fetched (attempts: $attempts); the client's last words stand above (network, proxy, or its configured registry?)"
         fi
         echo "models: attempt $n at $2 failed; trying again" >&2
         sleep $((n * n * 2))

@@ -25,10 +25,9 @@ static const struct cli_example examples[] = {
     { NULL, NULL },
 };
 
-// Bytes of a piece between quotes: characters that print as they are, the others as \n, \t, \\, \" or \xNN.
+// Bytes of a piece: characters that print as they are, the others as \n, \t, \\, \" or \xNN.
 static void add_piece(struct jb_str *out, const char *bytes, size_t n)
 {
-    jb_str_add(out, "\"");
     for (size_t at = 0; at < n;) {
         uint32_t c = 0;
         size_t step = jb_utf8_step(bytes + at, n - at, &c);
@@ -42,7 +41,6 @@ static void add_piece(struct jb_str *out, const char *bytes, size_t n)
             jb_str_addn(out, bytes + at, step);
         at += step ? step : 1;
     }
-    jb_str_add(out, "\"");
 }
 
 static int print_pieces(const struct jb_tokenizer *t, const struct jb_tokens *tokens, bool ids_only, struct jb_err *err)
@@ -57,7 +55,7 @@ static int print_pieces(const struct jb_tokenizer *t, const struct jb_tokens *to
         const char *bytes = jb_tokenizer_bytes(t, tokens->id[i], &n);
         jb_str_clear(&line);
         add_piece(&line, bytes, n);
-        printf("%6d  %s\n", (int)tokens->id[i], jb_str_get(&line));
+        printf("%6d  \"%s\"\n", (int)tokens->id[i], jb_str_get(&line));
     }
     bool failed = line.failed;
     jb_str_free(&line);
@@ -154,7 +152,7 @@ const struct cli_command cli_tokenize = {
     .arguments = "MODEL",
     .summary = "show the tokens of a text, as a language model reads it",
     .about = "Reads the vocabulary of a GGUF file (byte-level BPE; pre-tokenizers gpt-2, llama-bpe and smollm) and prints a line for each token of a text: "
-             "its id and its piece. In a piece, bytes that are no whole character stand as \\xNN. Ids are those of llama.cpp. "
+             "its id and its piece. In a piece, bytes that are no whole character stand as \\xNN, a backslash is doubled. Ids are those of llama.cpp. "
              "A text that is not UTF-8 is tokenized as llama.cpp does it, and a warning names the first such byte.",
     .options = options,
     .examples = examples,

@@ -33,6 +33,8 @@ prepare() {
     head -c 1000 net.gguf >cut.gguf
     printf 'GGUF\1\0\0\0' >old.gguf
     printf 'no model' >text.gguf
+    cp "$here/vocabulary.gguf" . && sed 's/hell o/hexx o/' vocabulary.gguf >merge.gguf && sed 's/smollm/smellm/' vocabulary.gguf >pre.gguf # same lengths
+    printf 'hello\377 world' >broken.txt
     printf '\0\0\10\1\0\0\0\11abc' >short.idx
     printf '\0\0\10\1\0\0\0\3abc' >good.idx
     printf '{"schema": "joulebench.plan/1", "name": "x",\n "seeed": 1}\n' >typo.json

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/fs.h"
 #include "base/rng.h"
 #include "tests/workloads/vocabulary.h"
 #include "workloads/text/bytes.h"
@@ -517,13 +518,29 @@ static void chat_prompts(void **state)
     jb_str_free(&out);
 }
 
+// What the golden outputs of the command line are made with (tests/workloads/tools/vocabulary.c writes it).
+static void golden_file(void **state)
+{
+    (void)state;
+    struct vocabulary v = vocabulary_tiny("smollm");
+    size_t n, n_golden;
+    char *golden;
+    void *file = vocabulary_file(&v, &n);
+    assert_int_equal(jb_read_file("tests/golden/vocabulary.gguf", 1 << 20, &golden, &n_golden, NULL), 0);
+    assert_int_equal(n, n_golden);
+    assert_memory_equal(file, golden, n);
+    free(golden);
+    free(file);
+    vocabulary_free(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alphabet),       cmocka_unit_test(known_ids),            cmocka_unit_test(pieces),         cmocka_unit_test(merging),
         cmocka_unit_test(there_and_back), cmocka_unit_test(invalid_bytes),        cmocka_unit_test(special_tokens), cmocka_unit_test(overlapping_specials),
         cmocka_unit_test(ignored_merges), cmocka_unit_test(lost_bytes),           cmocka_unit_test(long_pieces),    cmocka_unit_test(hostile_vocabularies),
-        cmocka_unit_test(hostile_files),  cmocka_unit_test(streams),              cmocka_unit_test(chat_prompts),
+        cmocka_unit_test(hostile_files),  cmocka_unit_test(streams),              cmocka_unit_test(chat_prompts), cmocka_unit_test(golden_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,10 @@ static void find_files(struct cli *c)
     if (!known || !beside(dir, "../share/joulebench", "", c->share_dir))
         snprintf(c->share_dir, sizeof c->share_dir, "%s/share/joulebench", jb_build_prefix());
     c->paths = (struct jb_paths){ .jb_data = env("JB_DATA"), .share_dir = c->share_dir };
+    const char *cache = env("XDG_CACHE_HOME"), *home = env("HOME"); // as workloads/llm/models.sh has it
+    int n = cache && *cache ? snprintf(c->models_dir, sizeof c->models_dir, "%s/joulebench/models", cache)
+            : home && *home ? snprintf(c->models_dir, sizeof c->models_dir, "%s/.cache/joulebench/models", home) : -1;
+    if (n > 0 && (size_t)n < sizeof c->models_dir) c->paths.models_dir = c->models_dir;
     if (known && (beside(dir, "..", "/workloads/workload.h", c->source_dir) ||
                   beside(dir, "../..", "/workloads/workload.h", c->source_dir)))
         c->paths.source_dir = c->source_dir;

@@ -19,7 +19,7 @@ struct cli {
     const char *jb_cpu;         // JB_CPU, or NULL
     const char *path;           // PATH, or NULL
     struct jb_paths paths;      // plan_dir is the command's to set
-    char share_dir[PATH_MAX], source_dir[PATH_MAX];
+    char share_dir[PATH_MAX], source_dir[PATH_MAX], models_dir[PATH_MAX];
 };
 void cli_open(struct cli *c);
 // Flushes stdout; what could not be written turns success into exit 4.

@@ -46,7 +46,7 @@ static bool try_all(struct search *s, const struct jb_paths *p)
 {
     if (s->name[0] == '/')
         return try_file(s, s->name, NULL);
-    const char *dirs[] = { p ? p->plan_dir : NULL, p ? p->jb_data : NULL, p ? p->share_dir : NULL };
+    const char *dirs[] = { p ? p->plan_dir : NULL, p ? p->jb_data : NULL, p ? p->share_dir : NULL, p ? p->models_dir : NULL };
     if ((!p || !p->plan_dir) && try_file(s, s->name, NULL))
         return true;
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)

@@ -11,10 +11,10 @@ enum jb_split { JB_SPLIT_TRAIN, JB_SPLIT_FIT, JB_SPLIT_CALIBRATION, JB_SPLIT_TES
 const char *jb_split_name(enum jb_split s);
 int jb_split_parse(const char *name); // -1 when unknown
 
-// Where names are looked for, in this order: absolute; beside the plan; $JB_DATA; PREFIX/share/joulebench; the source tree's own folder. The CLI fills it.
+// Where names are looked for, in this order: absolute; beside the plan; $JB_DATA; PREFIX/share/joulebench; the cache of `make models`; the source tree's own folder. The CLI fills it.
 // NULL: leave that place out; plan_dir NULL: the working directory. source_dir: the source tree, when the program runs out of its build directory; there
 // "fashion/x" means workloads/fashion/data/x or workloads/fashion/models/x.
-struct jb_paths { const char *plan_dir, *jb_data, *share_dir, *source_dir; };
+struct jb_paths { const char *plan_dir, *jb_data, *share_dir, *models_dir, *source_dir; };
 // First existing file; NOT_FOUND lists every place tried.
 int jb_paths_resolve(const struct jb_paths *p, const char *name, char *out, size_t n, struct jb_err *err);
 

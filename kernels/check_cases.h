@@ -40,7 +40,7 @@ struct jb_fixture {
         struct { int32_t n; float inverse_temperature; } softmax;
         struct { float scale; int32_t zero; } quant;
         struct { const uint8_t *in; float scale[32], offset[32]; } bytes;
-        struct { struct jb_matmul args; const float *before; } matmul; // before: (m, n_out), what y holds, or NULL
+        struct { struct jb_matmul args; const float *before; size_t matrices, bytes; } matmul; // before: (m, n_out), what y holds, or NULL; matrices of so many bytes
         struct { const float *x; ptrdiff_t stride; int32_t m, n; } quantize_rows;
         struct { struct jb_rms_norm args; bool in_place; } rms_norm;
         struct { struct jb_silu_mul args; int32_t in_place; } silu_mul; // 0: no, 1: y is g, 2: y is u

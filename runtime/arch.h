@@ -12,6 +12,9 @@ struct jb_arch_ops {
     const char *name;    // general.architecture
     const char *summary;
     bool pool;           // sessions may have several threads
+    // How a side file names its base: this key holds what base_hash makes of the base's file. NULL both: "jb.base.sha256", the hash of the whole file.
+    const char *base_key;
+    int (*base_hash)(const struct jb_gguf *g, char hex[JB_HASH_HEX], struct jb_err *err);
     // Builds everything from the checked file. Fills info (but path, hashes, file_bytes, load_ns, which the caller fills) and *impl. Texts in info live as long as impl.
     int (*build)(void **impl, struct jb_model_info *info, const struct jb_gguf *g, const struct jb_gguf *exits, const struct jb_kernels *k, const struct jb_model_opts *o, struct jb_err *err);
     void (*destroy)(void *impl);
@@ -30,6 +33,6 @@ struct jb_arch_ops {
     void (*observe)(void *state, jb_observe_fn fn, void *self);
 };
 
-extern const struct jb_arch_ops *const jb_archs[]; // NULL-terminated: jbcnn, synth
+extern const struct jb_arch_ops *const jb_archs[]; // NULL-terminated: jbcnn, jb-synth-state, llama
 
 #endif

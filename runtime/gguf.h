@@ -47,6 +47,7 @@ size_t jb_gguf_n_tensors(const struct jb_gguf *g);
 const struct jb_gguf_tensor *jb_gguf_tensor_at(const struct jb_gguf *g, size_t i);
 const struct jb_gguf_tensor *jb_gguf_tensor(const struct jb_gguf *g, const char *name); // NULL: none
 size_t jb_gguf_n_keys(const struct jb_gguf *g);
+bool jb_gguf_has(const struct jb_gguf *g, const char *key);
 const char *jb_gguf_key_at(const struct jb_gguf *g, size_t i, enum jb_gguf_type *type);
 
 // Typed reads. NOT_FOUND when absent (the outputs are untouched), INVALID when of another type; any unsigned or signed integer type serves for u64 if it fits.

@@ -1,5 +1,7 @@
 // Typed answers from an open GGUF file. A value of a type that does not serve is an error that names key and both types.
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "runtime/gguf_file.h"
 
@@ -21,6 +23,13 @@ void jb_gguf_hash(const struct jb_gguf *g, char hex[JB_HASH_HEX])
 size_t jb_gguf_offset(const struct jb_gguf *g, const void *data)
 {
     return (size_t)((const uint8_t *)data - g->data);
+}
+
+void jb_gguf_release(const struct jb_gguf *g, const void *data, size_t n_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = jb_align_up(jb_gguf_offset(g, data), page), end = (jb_gguf_offset(g, data) + n_bytes) & ~(page - 1); // whole ones: neighbours may be in use
+    if (g->mapped && begin < end)
+        (void)madvise((void *)(uintptr_t)(g->data + begin), end - begin, MADV_DONTNEED); // read-only and file-backed: nothing is lost
 }
 
 size_t jb_gguf_n_tensors(const struct jb_gguf *g)
@@ -57,6 +66,11 @@ const struct jb_gguf_key *jb_gguf_find_key(const struct jb_gguf *g, const char *
 {
     uint32_t i = jb_names_find(&g->key_index, key);
     return i == JB_NO_INDEX ? NULL : &g->keys[i];
+}
+
+bool jb_gguf_has(const struct jb_gguf *g, const char *key)
+{
+    return jb_gguf_find_key(g, key) != NULL;
 }
 
 static int wrong_type(const struct jb_gguf *g, const struct jb_gguf_key *k, const char *wanted, struct jb_err *err)

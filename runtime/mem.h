@@ -33,6 +33,11 @@ static inline size_t jb_align_up(size_t n, size_t alignment) // alignment: a pow
 // Zeroed memory aligned to JB_ALIGN bytes, released by free(). NULL: out of memory.
 void *jb_aligned_zeroed(size_t n_bytes);
 
+// A large piece straight from the kernel: zeroed, not resident before it is touched. huge: backed by huge pages where the kernel has them. False: none to be had.
+struct jb_big { void *data; size_t n_bytes; void *mapping; size_t mapping_bytes; }; // zero: none
+bool jb_big_get(struct jb_big *out, size_t n_bytes, bool huge); // aligned to a page, at the least
+void jb_big_free(struct jb_big *b);
+
 // Pieces of memory that are released all at once. Zero is an empty pool.
 struct jb_pool_chunk;
 struct jb_mem_pool { struct jb_pool_chunk *chunks; size_t total_bytes; };

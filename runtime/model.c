@@ -33,16 +33,22 @@ static int choose_arch(struct jb_model *m, struct jb_err *err)
 // The side file must be one, and name this very base.
 static int check_exits(struct jb_model *m, struct jb_err *err)
 {
-    const char *arch = NULL, *base = NULL;
+    const char *arch = NULL, *base = NULL, *key = m->arch->base_key ? m->arch->base_key : "jb.base.sha256";
+    char hash[JB_HASH_HEX];
     int rc = jb_gguf_str(m->exits, "general.architecture", &arch, NULL, err);
     if (!rc)
-        rc = jb_gguf_str(m->exits, "jb.base.sha256", &base, NULL, err);
+        rc = jb_gguf_str(m->exits, key, &base, NULL, err);
     if (rc)
         return rc;
     if (strcmp(arch, "jb-exits") != 0)
         return jb_fail(err, JB_E_INVALID, "%s: architecture \"%.60s\" (a file of exits has \"jb-exits\")", jb_gguf_name(m->exits), arch);
-    if (strcmp(base, m->info.sha256) != 0)
-        return jb_fail(err, JB_E_MISMATCH, "%s: made for a base model with SHA-256 %.64s, but %s has %s", jb_gguf_name(m->exits), base, jb_gguf_name(m->file), m->info.sha256);
+    memcpy(hash, m->info.sha256, sizeof hash);
+    if (m->arch->base_hash)
+        rc = m->arch->base_hash(m->file, hash, err);
+    if (rc)
+        return rc;
+    if (strcmp(base, hash) != 0)
+        return jb_fail(err, JB_E_MISMATCH, "%s: made for a base model with %s %.64s, but %s has %s", jb_gguf_name(m->exits), m->arch->base_hash ? key : "SHA-256", base, jb_gguf_name(m->file), hash);
     jb_gguf_hash(m->exits, m->info.exits_sha256);
     return JB_OK;
 }

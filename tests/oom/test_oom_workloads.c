@@ -6,8 +6,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "tests/oom/countdown.h"
+#include "workloads/text/tokenizer.h"
 #include "workloads/workload.h"
 
 static char root[64];
@@ -40,6 +42,36 @@ static void workloads(void **state)
     oom_countdown("null", open_and_score, &(struct work){ "null", null, 1 });
     oom_countdown("synthetic", open_and_score, &(struct work){ "synthetic", synthetic, 3 });
     oom_countdown("classify", open_and_score, &(struct work){ "classify", classify, 3 });
+}
+
+// A text that takes every way: specials, broken bytes, a piece that outgrows its first room.
+static int tokens_and_back(void *user)
+{
+    (void)user;
+    static char text[700] = "hello\xff<|im_end|>";
+    struct jb_gguf *g = NULL;
+    struct jb_tokenizer *t = NULL;
+    struct jb_tokens k = { 0 };
+    struct jb_str back = { 0 };
+    memset(text + 16, 'a', sizeof text - 17);
+    int rc = jb_gguf_open(&g, "tests/golden/vocabulary.gguf", NULL);
+    if (!rc)
+        rc = jb_tokenizer_open(&t, g, NULL);
+    if (!rc)
+        rc = jb_tokenizer_encode(t, text, strlen(text), JB_ENCODE_PARSE_SPECIAL, &k, NULL, NULL);
+    if (!rc)
+        rc = jb_tokenizer_decode(t, k.id, k.n, true, &back, NULL);
+    jb_str_free(&back);
+    jb_tokens_free(&k);
+    jb_tokenizer_close(t);
+    jb_gguf_close(g);
+    return rc;
+}
+
+static void text(void **state)
+{
+    (void)state;
+    oom_countdown("tokenizer", tokens_and_back, NULL);
 }
 
 static void put(const char *name, const char *bytes, size_t n)
@@ -76,6 +108,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(workloads) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(workloads), cmocka_unit_test(text) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

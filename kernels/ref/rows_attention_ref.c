@@ -1,9 +1,9 @@
 // Attention of one row, and what is asked of a row of logits (kernels/rows.h).
 #include <math.h>
-#include <string.h>
 
 #include "kernels/exp.h"
 #include "kernels/ref/rows_lanes.h"
+#include "kernels/rows_best.h"
 #include "kernels/table.h"
 
 static float score(const struct jb_attention *a, const float *q, ptrdiff_t h, ptrdiff_t j)
@@ -54,26 +54,8 @@ void jb_attention_ref(const struct jb_attention *a)
 void jb_best_ref(struct jb_best *a)
 {
     a->n_found = a->n_nan = 0;
-    for (int32_t i = 0; i < a->n; i++) {
-        float x = a->x[i];
-        int32_t at = a->n_found;
-        if (x != x) {
-            a->n_nan++;
-            continue;
-        }
-        while (at > 0 && x > a->value[at - 1])
-            at--;
-        if (at == a->k)
-            continue;
-        if (a->n_found < a->k)
-            a->n_found++;
-        for (int32_t j = a->n_found - 1; j > at; j--) {
-            a->index[j] = a->index[j - 1];
-            a->value[j] = a->value[j - 1];
-        }
-        a->index[at] = i;
-        a->value[at] = x;
-    }
+    for (int32_t i = 0; i < a->n; i++)
+        jb_best_offer(a, i);
 }
 
 void jb_log_sum_ref(struct jb_log_sum *a)

@@ -272,6 +272,15 @@ static void test_lies_in_tensors(void **state)
         { 1, { 8 }, 0, 8, "no multiple of the alignment" },
         { 1, { 33 }, JB_GGML_Q8_0, 0, "no whole blocks" },
         { 1, { 8 }, 999, 1 << 20, "ends past the end" },
+        // Types in blocks: rows that are none, and counts of blocks that overflow.
+        { 2, { 31, 1 }, JB_GGML_Q4_0, 0, "rows of 31 values are no whole blocks of 32" },
+        { 2, { 128, 2 }, JB_GGML_Q4_K, 0, "rows of 128 values are no whole blocks of 256" },
+        { 2, { 384, 1 }, JB_GGML_Q6_K, 0, "no whole blocks of 256" },
+        { 2, { 32, 2 }, JB_GGML_Q8_0, 0, "(68 bytes at offset 0" },
+        { 1, { 256 }, JB_GGML_Q4_K, 0, "(144 bytes at offset 0" },
+        { 4, { big / 256 * 256, big, big, 1 }, JB_GGML_Q6_K, 0, "overflows 64 bits" },
+        { 4, { 256, big, big, 1 }, JB_GGML_Q4_K, 0, "overflows 64 bits" }, // 144 * 2^62
+        { 4, { 32, big, big, big }, JB_GGML_Q5_1, 0, "overflows 64 bits" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -293,6 +302,139 @@ static void test_lies_in_tensors(void **state)
     tensor(&f, "same", 1, dims, 0, 64);
     data_part(&f, 128);
     refused(&f, JB_E_INVALID, "\"same\" occurs twice");
+}
+
+// Vocabularies that promise more than there is.
+static void test_lies_in_vocabularies(void **state)
+{
+    static struct file f;
+    static const char *const keys[] = { "tokenizer.ggml.tokens", "tokenizer.ggml.merges" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        header(&f, 0, 1);
+        put_text(&f, keys[i]);
+        put(&f, JB_GGUF_ARRAY, 4);
+        put(&f, JB_GGUF_STRING, 4);
+        put(&f, (uint64_t)1 << 31, 8);
+        put_text(&f, "a");
+        refused(&f, JB_E_INVALID, "array of 2147483648 elements");
+        header(&f, 0, 1);
+        put_text(&f, keys[i]);
+        put(&f, JB_GGUF_ARRAY, 4);
+        put(&f, JB_GGUF_STRING, 4);
+        put(&f, 2, 8);
+        put_text(&f, "a");
+        put(&f, 3, 8);
+        put(&f, 0x610061, 3); // a NUL within
+        refused(&f, JB_E_INVALID, "holds a NUL");
+        header(&f, 0, 1);
+        put_text(&f, keys[i]);
+        put(&f, JB_GGUF_ARRAY, 4);
+        put(&f, JB_GGUF_STRING, 4);
+        put(&f, 3, 8);
+        for (int k = 0; k < 3; k++)
+            put(&f, k == 2 ? (uint64_t)1 << 40 : 0, 8);
+        refused(&f, JB_E_INVALID, "limit 1 MiB");
+    }
+    header(&f, 0, 2);
+    for (int k = 0; k < 2; k++) {
+        put_text(&f, "llama.block_count");
+        put(&f, JB_GGUF_U32, 4);
+        put(&f, 2, 4);
+    }
+    refused(&f, JB_E_INVALID, "\"llama.block_count\" occurs twice");
+}
+
+struct counted { uint64_t next, fail_at; };
+
+static int fill_rows(void *self, uint64_t row, uint64_t n_rows, void *out, struct jb_err *err)
+{
+    struct counted *c = self;
+    assert_true(row == c->next && n_rows > 0);
+    c->next = row + n_rows;
+    if (c->next > c->fail_at)
+        return jb_fail(err, JB_E_INTERRUPTED, "enough");
+    for (uint64_t i = 0; i < n_rows; i++)
+        ((uint32_t *)out)[i * 1000] = (uint32_t)(row + i);
+    return JB_OK;
+}
+
+// Rows made while they are written: each once, in order, between tensors that lie in memory.
+static void test_rows(void **state)
+{
+    const uint64_t dims[2] = { 1000, 700 }, one[1] = { 1 }; // 2.8 MB: several pieces
+    struct counted c = { .fail_at = UINT64_MAX };
+    struct jb_gguf_writer *w;
+    struct jb_gguf *g;
+    struct jb_err err = { 0 };
+    void *data = NULL;
+    size_t n = 0;
+    (void)state;
+    assert_int_equal(jb_gguf_writer_open(&w), 0);
+    assert_int_equal(jb_gguf_put_tensor(w, "before", JB_GGML_I8, one, 1, "b", 1), 0);
+    assert_int_equal(jb_gguf_put_rows(w, "rows", JB_GGML_I32, dims, 2, fill_rows, &c), 0);
+    assert_int_equal(jb_gguf_put_rows(w, "rows", JB_GGML_I32, dims, 2, fill_rows, &c), JB_E_EXISTS);
+    assert_int_equal(jb_gguf_put_rows(w, "q", JB_GGML_Q8_0, dims, 2, fill_rows, &c), JB_E_INVALID);
+    assert_int_equal(jb_gguf_put_rows(w, "r", JB_GGML_I32, (uint64_t[4]){ 1u << 30, 1u << 30, 1u << 30, 1 }, 4, fill_rows, &c), JB_E_RANGE);
+    assert_int_equal(jb_gguf_put_tensor(w, "after", JB_GGML_I8, one, 1, "a", 1), 0);
+    assert_int_equal(jb_gguf_write_memory(w, &data, &n, &err), 0);
+    assert_int_equal(c.next, 700);
+    assert_int_equal(jb_gguf_open_memory(&g, "rows", data, n, &err), 0);
+    assert_int_equal(jb_gguf_n_tensors(g), 3);
+    for (uint32_t i = 0; i < 700; i++)
+        assert_int_equal(((const uint32_t *)jb_gguf_tensor(g, "rows")->data)[1000 * i], i);
+    assert_memory_equal(jb_gguf_tensor(g, "before")->data, "b", 1);
+    assert_memory_equal(jb_gguf_tensor(g, "after")->data, "a", 1);
+    jb_gguf_close(g);
+    free(data);
+    c = (struct counted){ .fail_at = 400 };
+    assert_int_equal(jb_gguf_write(w, "/tmp/jb-gguf-never", &err), JB_E_INTERRUPTED);
+    assert_string_equal(err.detail, "enough");
+    assert_int_equal(access("/tmp/jb-gguf-never", F_OK), -1);
+    jb_gguf_writer_close(w);
+}
+
+static void test_copied_keys(void **state)
+{
+    static struct file f;
+    struct jb_gguf *g, *copy;
+    struct jb_gguf_writer *w;
+    struct jb_err err = { 0 };
+    void *data = NULL;
+    size_t n = 0;
+    (void)state;
+    header(&f, 0, 13);
+    for (uint32_t type = 0; type <= JB_GGUF_F64; type++) {
+        static const uint8_t bytes[] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
+        put_text(&f, type == JB_GGUF_U32 ? "general.alignment" : (char[]){ (char)('a' + type), 0 });
+        put(&f, type, 4);
+        if (type == JB_GGUF_STRING) {
+            put_text(&f, "text");
+        } else if (type == JB_GGUF_ARRAY) {
+            put(&f, JB_GGUF_I16, 4);
+            put(&f, 3, 8);
+            put(&f, 0xffff80007fff, 6);
+        } else {
+            put(&f, type == JB_GGUF_BOOL ? 1 : type == JB_GGUF_U32 ? 64 : 0xfedcba9876543210, bytes[type]);
+        }
+    }
+    assert_int_equal(jb_gguf_open_memory(&g, "m", f.words, f.n, &err), 0);
+    assert_int_equal(jb_gguf_writer_open(&w), 0);
+    for (size_t i = 0; i < 13; i++)
+        assert_int_equal(jb_gguf_copy_key(w, g, i), i == JB_GGUF_U32 ? JB_E_INVALID : 0);
+    assert_int_equal(jb_gguf_copy_key(w, g, 0), JB_E_EXISTS);
+    assert_int_equal(jb_gguf_copy_key(w, g, 13), JB_E_INVALID);
+    assert_int_equal(jb_gguf_write_memory(w, &data, &n, &err), 0);
+    assert_int_equal(jb_gguf_open_memory(&copy, "c", data, n, &err), 0);
+    assert_int_equal(jb_gguf_n_keys(copy), 12);
+    // What stands before and behind the key that was left out is the same, to the byte.
+    size_t before = 24 + 2 * (8 + 1 + 4 + 1) + 2 * (8 + 1 + 4 + 2), left_out = 8 + 17 + 4 + 4;
+    assert_memory_equal((uint8_t *)data + 24, bytes_of(&f) + 24, before - 24);
+    assert_memory_equal((uint8_t *)data + before, bytes_of(&f) + before + left_out, f.n - before - left_out);
+    jb_gguf_close(copy);
+    free(data);
+    jb_gguf_writer_close(w);
+    jb_gguf_close(g);
 }
 
 static void test_unknown_type_and_no_tensors(void **state)
@@ -391,6 +533,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_lies_in_metadata), cmocka_unit_test(test_lies_in_arrays), cmocka_unit_test(test_lies_in_tensors),
+        cmocka_unit_test(test_lies_in_vocabularies), cmocka_unit_test(test_rows), cmocka_unit_test(test_copied_keys),
         cmocka_unit_test(test_unknown_type_and_no_tensors), cmocka_unit_test(test_truncated_everywhere), cmocka_unit_test(test_flipped_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,7 @@ static int run_live(struct live *l, const struct text *x, uint32_t query, struct
     uint32_t n_stop;
     const uint32_t *stop = jb_queries_stop(x->queries, &n_stop);
     jb_queries_at(x->queries, query, &t);
-    struct jb_sequence_query q = { .prompt = t.prompt, .n_prompt = t.n_prompt, .n_steps = t.n_steps, .target = t.target, .forced = t.forced, .want_logprob = t.forced, .stop = stop, .n_stop = n_stop };
+    struct jb_sequence_query q = { .prompt = t.prompt, .n_prompt = t.n_prompt, .n_steps = t.n_steps, .target = t.target, .forced = t.forced, .want_logprob = t.forced, .stop = stop, .n_stop = n_stop, .apart = true };
     int rc = jb_sequence_run(l->sequence, &q, &r, err);
     if (rc) return rc;
     for (l->n = 0; l->n < r.n_tokens; l->n++) {

@@ -66,8 +66,6 @@ struct measured { double accuracy, loss, macs; };
 static int measure(struct measured *m, const struct jb_recording *r, const struct jb_policy *p, struct jb_err *err)
 {
     uint64_t right = 0, right_final = 0, macs = 0;
-    uint32_t n = 0;
-    struct jb_cost late;
     for (uint32_t i = 0; i < r->n; i++) {
         struct jb_query_result q;
         int rc = jb_recording_replay(r, p, i, &q);
@@ -76,8 +74,10 @@ static int measure(struct measured *m, const struct jb_recording *r, const struc
         right_final += jb_recording_prediction(r, i, r->n_exits - 1) == r->label[i];
         macs += jb_cost_macs(&q.cost);
     }
-    for (uint32_t i = 0; r->group && i < r->n; i += n) {
-        if (jb_recording_replay_group(r, p, i, NULL, &n, &late) != JB_OK) return jb_fail(err, JB_E_INTERNAL, "a group of samples cannot be replayed");
+    for (uint32_t i = 0, n = 0; r->group && i < r->n; i += n) {
+        struct jb_cost late;
+        int rc = jb_recording_replay_group(r, p, i, NULL, &n, &late);
+        if (rc) return jb_fail(err, rc, "what policy %s leaves to be filled cannot be replayed", p->ops->name);
         macs += jb_cost_macs(&late);
     }
     m->accuracy = (double)right / r->n;

@@ -50,12 +50,12 @@ const float *jb_recording_logits(const struct jb_recording *r, uint32_t i, uint3
 uint32_t jb_recording_prediction(const struct jb_recording *r, uint32_t i, uint32_t exit);
 float jb_recording_confidence(const struct jb_recording *r, uint32_t i, uint32_t exit, enum jb_measure m);
 float jb_recording_logprob(const struct jb_recording *r, uint32_t i, uint32_t exit);
-// What a policy would have done with sample i: same decisions, costs and confidences as a live run. (Not in it: what was filled late for a sequence's positions.)
+// What a policy would have done with sample i: same decisions, costs and confidences as a live run. Of a sequence's position: as if no earlier one lacked anything.
 // UNSUPPORTED when the policy would have taken another precision path than the recorded one (an escalating schedule under a policy
 // that skips exits, such as fixed(2) or final), or needs what was not recorded (a gate): such a setting needs a live run.
 int jb_recording_replay(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out);
-// All samples of the group that begins at sample i (samples of a group follow each other): what was filled late, as jb_sequence_run reports it without settling,
-// if each fill runs in one batch. *n: samples of the group. out: (*n), or NULL. Images: one sample, nothing late.
+// All samples of the group that begins at sample i (samples of a group follow each other): costs and what was filled late exactly as jb_sequence_run reports them with
+// `apart` and without settling, if each fill is one batch (it is, up to 64 holes: runtime/llama.h). *n: samples of the group. out: (*n), or NULL. Images: one sample, nothing late.
 int jb_recording_replay_group(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out, uint32_t *n, struct jb_cost *deferred);
 
 // Oracles (adaptive.md): exit index per sample; n_exits when there is none.

@@ -71,17 +71,20 @@ int jb_recording_replay(const struct jb_recording *r, const struct jb_policy *p,
     return JB_OK;
 }
 
-// A batch reads its weights once, whoever is in it; what it reads of earlier positions, and its arithmetic, each position has for itself.
-static void add_fill(struct jb_cost *sum, const struct jb_recording *r, uint32_t stage, uint32_t n, uint64_t positions)
+struct holes { uint32_t n; uint64_t positions; }; // positions that lack a stage: how many, and the sum of their numbers
+
+// A row runs a stage that earlier positions lack: one batch, the row its last position (docs/architecture.md, walk 2). Its weights are read once; the row pays its share of them,
+// the holes the rest. What a position reads of earlier ones, and its arithmetic, it has for itself.
+static void add_fill(struct jb_cost *late, struct jb_cost *row, const struct jb_recording *r, uint32_t stage, const struct holes *h)
 {
     const struct jb_cost *at = &r->stage_cost[stage], *each = &r->position_cost[stage];
     for (int p = 0; p < JB_PREC_COUNT; p++) {
-        sum->macs[p] += at->macs[p] * n + each->macs[p] * positions;
-        sum->bytes[p] += at->bytes[p] + each->bytes[p] * (n - 1) + each->bytes[p] * positions; // at position 0 a row reads its own state: that is not shared
+        uint64_t weights = at->bytes[p] - each->bytes[p], share = weights / (h->n + 1); // at position 0 a row reads its own state
+        late->macs[p] += at->macs[p] * h->n + each->macs[p] * h->positions;
+        late->bytes[p] += each->bytes[p] * (h->n + h->positions) + weights - share;
+        row->bytes[p] -= weights - share;
     }
 }
-
-struct holes { uint32_t n; uint64_t positions; }; // positions that lack a stage: how many, and the sum of their numbers
 
 int jb_recording_replay_group(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out, uint32_t *n, struct jb_cost *deferred)
 {
@@ -97,7 +100,7 @@ int jb_recording_replay_group(const struct jb_recording *r, const struct jb_poli
         if (rc) return rc;
         if (!r->group) break;
         for (uint32_t stage = 0; stage < q->n_stages; stage++) {
-            if (holes[stage].n) add_fill(deferred, r, stage, holes[stage].n, holes[stage].positions);
+            if (holes[stage].n) add_fill(deferred, &q->cost, r, stage, &holes[stage]);
             holes[stage] = (struct holes){0};
         }
         for (uint32_t stage = q->n_stages; stage < r->n_stages; stage++) {

@@ -42,11 +42,17 @@ static void flush(struct gather *g)
     b->n = b->n_whole + g->n_holes;
     if (b->n)
         llama_run_batch(s, b);
+    struct jb_cost both = m->kv_cost[b->stage];
+    jb_cost_add(&both, &m->rest_cost[b->stage]);
     for (uint32_t i = 0; i < b->n; i++) {
         struct jb_cost spent = { 0 };
-        add_share(&spent, &m->kv_cost[b->stage], i, b->n);
-        if (i < b->n_whole) {
+        if (!g->n_holes) // one division: what the rows of an exact fill cost can be told from the stage's cost (early_exit/replay.c)
+            add_share(&spent, &both, i, b->n);
+        else
+            add_share(&spent, &m->kv_cost[b->stage], i, b->n);
+        if (g->n_holes && i < b->n_whole)
             add_share(&spent, &m->rest_cost[b->stage], i, b->n_whole);
+        if (i < b->n_whole) {
             llama_attention_cost(m, b->stage, s->items[i].position, s->kv_kind, &spent);
         }
         charge(g, &s->items[i], &spent);

@@ -225,12 +225,19 @@ static uint64_t vectors_read(const struct state *s, uint32_t sequence, uint32_t 
     return (uint64_t)p + 1 + s->sequences[sequence].n_memory;
 }
 
-// Runs stage `depth` at all positions before `end` that lack it: one batch. Charged to the positions; and to cost[i] of rows of this begin, if given.
-static void fill(struct state *s, uint32_t depth, uint32_t sequence, uint32_t end, enum jb_precision otherwise, struct jb_cost *cost)
+// Positions before `end` that lack stage `depth`.
+static uint32_t count_holes(const struct state *s, uint32_t depth, uint32_t sequence, uint32_t end)
 {
-    uint32_t share = 0, i = 0;
+    uint32_t n = 0;
     for (uint32_t p = 0; p < end; p++)
-        share += s->positions[slot(s, sequence, p)].depth == depth;
+        n += s->positions[slot(s, sequence, p)].depth == depth;
+    return n;
+}
+
+// Runs stage `depth` at all positions before `end` that lack it, in a batch of `share` positions. Charged to the positions; and to cost[i] of rows of this begin, if given.
+static void fill(struct state *s, uint32_t depth, uint32_t sequence, uint32_t end, uint32_t share, enum jb_precision otherwise, struct jb_cost *cost)
+{
+    uint32_t i = 0;
     for (uint32_t p = 0; p < end && share; p++) {
         struct position *pos = &s->positions[slot(s, sequence, p)];
         if (pos->depth != depth)
@@ -284,10 +291,11 @@ int state_run_stage(void *state, uint32_t stage, enum jb_precision p, const uint
             return JB_E_INVALID;
     for (uint32_t i = 0; i < n; i++) {
         const struct row *r = &s->rows[rows[i]];
-        fill(s, depth, r->sequence, r->position, p, NULL);
+        uint32_t holes = count_holes(s, depth, r->sequence, r->position); // one batch with the row that needs them
+        fill(s, depth, r->sequence, r->position, holes + 1, p, NULL);
         run_position(s, depth, r->sequence, r->position, p);
         if (cost)
-            state_stage_cost(s->m, p, vectors_read(s, r->sequence, r->position), 0, 1, &cost[i]);
+            state_stage_cost(s->m, p, vectors_read(s, r->sequence, r->position), holes, holes + 1, &cost[i]);
     }
     return JB_OK;
 }
@@ -392,7 +400,7 @@ int state_settle(void *state, struct jb_cost *cost)
     struct state *s = state;
     for (uint32_t q = 0; q < s->max_rows; q++)
         for (uint32_t depth = 0; depth < s->m->n_stages - s->m->encoder; depth++)
-            fill(s, depth, q, s->sequences[q].len, JB_PREC_F32, s->encoding ? NULL : cost);
+            fill(s, depth, q, s->sequences[q].len, count_holes(s, depth, q, s->sequences[q].len), JB_PREC_F32, s->encoding ? NULL : cost);
     return JB_OK;
 }
 

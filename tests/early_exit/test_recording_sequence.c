@@ -9,7 +9,7 @@
 static struct jb_sequence_query query_at(const struct seq_rig *r, uint32_t i)
 {
     const uint32_t *begin = r->text + 5 * i;
-    return (struct jb_sequence_query){.prompt = begin, .n_prompt = PROMPT + i, .n_steps = STEPS, .target = begin + PROMPT + i, .forced = true, .want_logprob = true};
+    return (struct jb_sequence_query){.prompt = begin, .n_prompt = PROMPT + i, .n_steps = STEPS, .target = begin + PROMPT + i, .forced = true, .want_logprob = true, .apart = true};
 }
 
 static void record(struct seq_rig *r, struct jb_session *s, struct jb_recording *rec)

@@ -5,6 +5,7 @@
 #include "cli/inspect.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "runtime/blocks.h"
 #include "runtime/gguf.h"
 #include "workloads/array.h"
 
@@ -66,7 +67,11 @@ static void gguf_text(const struct jb_gguf *g)
         for (uint32_t d = 0; d < x->n_dims; d++)
             jb_str_addf(&dims, "%s%" PRIu64, d ? " x " : "", x->dims[d]);
         cli_table_addf(&t, "%s", x->name);
-        cli_table_addf(&t, "%u", x->type);
+        const struct jb_block_type *type = jb_block_type(x->type);
+        if (type)
+            cli_table_addf(&t, "%s", type->name);
+        else
+            cli_table_addf(&t, "%u", x->type);
         cli_table_addf(&t, "%s", jb_str_get(&dims));
         cli_table_addf(&t, "%" PRIu64, x->n_bytes);
         cli_table_addf(&t, "%" PRIu64, x->offset);
@@ -95,6 +100,7 @@ static int gguf_json(const struct jb_gguf *g)
         cJSON *o = jb_json_put_object(tensors, NULL), *dims;
         jb_json_put_str(o, "name", x->name);
         jb_json_put_u64(o, "type", x->type);
+        jb_json_put_str(o, "type_name", jb_block_type(x->type) ? jb_block_type(x->type)->name : NULL);
         dims = jb_json_put_array(o, "sizes");
         for (uint32_t d = 0; dims && d < x->n_dims; d++)
             jb_json_put_f64(dims, NULL, (double)x->dims[d]);

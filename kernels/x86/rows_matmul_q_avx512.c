@@ -4,7 +4,7 @@
 #include "kernels/x86/rows_dot_nibbles.inc"
 
 #define ROWS_Q8 8
-#define ROWS_Q4 10
+#define ROWS_Q4 12
 
 #include "kernels/x86/rows_matmul_q.inc"
 

@@ -32,6 +32,7 @@ struct jb_recording {
     struct jb_cost stage_cost[JB_MAX_STAGES], head_cost[JB_MAX_STAGES]; // at the recorded schedule; head_cost by exit. Sequences: of position 0
     // Sequences, measured by jb_recording_price: what each earlier position adds to a stage; a gate asked before the answer is known; the answer behind a gate.
     struct jb_cost position_cost[JB_MAX_STAGES], gate_cost[JB_MAX_STAGES], answer_cost[JB_MAX_STAGES];
+    uint32_t fill_rows;                  // sequences: positions in one batch of late work (jb_session_fill_rows); 0: no limit
     char model_sha256[65], split_sha256[65];
 };
 int jb_recording_open(struct jb_recording *r, const struct jb_model *m, const struct jb_schedule *s, uint32_t n, struct jb_err *err); // allocates, fills the descriptive part
@@ -55,7 +56,7 @@ float jb_recording_logprob(const struct jb_recording *r, uint32_t i, uint32_t ex
 // that skips exits, such as fixed(2) or final), or needs what was not recorded (a gate): such a setting needs a live run.
 int jb_recording_replay(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out);
 // All samples of the group that begins at sample i (samples of a group follow each other): costs and what was filled late exactly as jb_sequence_run reports them with
-// `apart` and without settling, if each fill is one batch (it is, up to 64 holes: runtime/llama.h). *n: samples of the group. out: (*n), or NULL. Images: one sample, nothing late.
+// `apart` and without settling, in a session of as many rows as that in which the prices were measured. *n: samples of the group. out: (*n), or NULL. Images: one sample, nothing late.
 int jb_recording_replay_group(const struct jb_recording *r, const struct jb_policy *p, uint32_t i, struct jb_query_result *out, uint32_t *n, struct jb_cost *deferred);
 
 // Oracles (adaptive.md): exit index per sample; n_exits when there is none.

@@ -66,6 +66,7 @@ int jb_recording_price(struct jb_recording *r, struct jb_session *s, struct jb_e
         r->stage_cost[k] = at[0][k];
         r->position_cost[k] = minus(&at[1][k], &at[0][k]);
     }
+    r->fill_rows = jb_session_fill_rows(jb_session_options(s));
     memcpy(r->gate_cost, gate, sizeof gate);
     memcpy(r->answer_cost, head[0], sizeof head[0]);
     memcpy(r->head_cost, head[1], sizeof head[1]);

@@ -73,15 +73,16 @@ int jb_recording_replay(const struct jb_recording *r, const struct jb_policy *p,
 
 struct holes { uint32_t n; uint64_t positions; }; // positions that lack a stage: how many, and the sum of their numbers
 
-// A row runs a stage that earlier positions lack: one batch, the row its last position (docs/architecture.md, walk 2). Its weights are read once; the row pays its share of them,
-// the holes the rest. What a position reads of earlier ones, and its arithmetic, it has for itself.
+// A row runs a stage that earlier positions lack: they run together, the row last (docs/architecture.md, walk 2). A batch reads the weights once: the row pays its share of its
+// own batch, the holes the rest and the full batches before it. What a position reads of earlier ones, and its arithmetic, it has for itself.
 static void add_fill(struct jb_cost *late, struct jb_cost *row, const struct jb_recording *r, uint32_t stage, const struct holes *h)
 {
     const struct jb_cost *at = &r->stage_cost[stage], *each = &r->position_cost[stage];
+    uint32_t full = r->fill_rows ? h->n / r->fill_rows : 0, with_row = r->fill_rows ? h->n % r->fill_rows : h->n;
     for (int p = 0; p < JB_PREC_COUNT; p++) {
-        uint64_t weights = at->bytes[p] - each->bytes[p], share = weights / (h->n + 1); // at position 0 a row reads its own state
+        uint64_t weights = at->bytes[p] - each->bytes[p], share = weights / (with_row + 1); // at position 0 a row reads its own state
         late->macs[p] += at->macs[p] * h->n + each->macs[p] * h->positions;
-        late->bytes[p] += each->bytes[p] * (h->n + h->positions) + weights - share;
+        late->bytes[p] += each->bytes[p] * (h->n + h->positions) + weights * full + (weights - share);
         row->bytes[p] -= weights - share;
     }
 }

@@ -18,8 +18,6 @@
 #include "runtime/vocab_head.h"
 
 #define LLAMA_MAX_LAYERS 1024u
-#define LLAMA_MAX_BATCH 512u   // rows that go through the layers together
-#define LLAMA_MIN_BATCH 64u    // so many even in a session of one row: holes are filled together
 #define LLAMA_HEAD_ROWS 32u    // rows of logits at once when nobody wants to keep them
 
 struct llama_layer {

@@ -137,7 +137,7 @@ int llama_open(void **state, size_t *state_bytes, const void *impl, const struct
     s->kv_positions = (uint32_t)jb_align_up(s->max_positions, JB_PACK);
     s->n_sequences = at_least(o->max_sequences, 1);
     s->n_threads = at_least(o->threads, 1);
-    s->batch_room = at_most(at_least(o->max_rows, LLAMA_MIN_BATCH), LLAMA_MAX_BATCH);
+    s->batch_room = jb_session_fill_rows(o);
     s->head_room = at_most(o->max_rows, LLAMA_HEAD_ROWS);
     s->head = (struct jb_vocab_head){ .ops = jb_vocab_heads[0], .k = &m->k, .w = &m->head, .max_rows = s->head_room };
     rc = take_memory(s, err);

@@ -137,6 +137,11 @@ int jb_session_settle(struct jb_session *s, struct jb_cost *cost)
     return s->arch->settle ? s->arch->settle(s->state, cost) : JB_OK;
 }
 
+uint32_t jb_session_fill_rows(const struct jb_session_opts *o)
+{
+    return o->max_rows < 64 ? 64 : o->max_rows > 512 ? 512 : o->max_rows;
+}
+
 int jb_session_deferred(const struct jb_session *s, uint32_t sequence, uint32_t position, struct jb_cost *cost)
 {
     *cost = (struct jb_cost){ 0 };

@@ -67,6 +67,8 @@ int jb_session_run_head(struct jb_session *s, uint32_t stage, const uint32_t *ro
 int jb_session_commit(struct jb_session *s, uint32_t row, uint32_t n);
 // Forgets the last n tentative positions of row's sequence.
 int jb_session_rollback(struct jb_session *s, uint32_t row, uint32_t n);
+// Late work of a stage runs in batches of at most so many positions: the session's rows, but at least 64 and at most 512.
+uint32_t jb_session_fill_rows(const struct jb_session_opts *o);
 // Does the deferred work (e.g. K/V of layers that an exit skipped). cost as in run_stage, for the rows of the last begin.
 int jb_session_settle(struct jb_session *s, struct jb_cost *cost);
 // What was done late (by run_stage of later rows, or by settle) on behalf of one position of a sequence, or of all (position = JB_ALL_POSITIONS).

@@ -22,7 +22,7 @@ struct row { uint32_t sequence, position; };
 
 struct state {
     const struct jb_state_model *m;
-    uint32_t max_rows, max_positions, n_rows, first; // first: stage at which the part begins
+    uint32_t max_rows, fill_rows, max_positions, n_rows, first; // first: stage at which the part begins
     bool encoding;
     struct row *rows;
     struct sequence *sequences;    // (max_rows)
@@ -99,6 +99,7 @@ int state_open(void **state, size_t *state_bytes, const void *impl, const struct
         return jb_fail(err, JB_E_NOMEM, "no memory for a session");
     s->m = m;
     s->max_rows = o->max_rows;
+    s->fill_rows = jb_session_fill_rows(o);
     s->max_positions = o->max_positions ? o->max_positions : m->positions;
     int rc = s->max_positions > m->positions ? jb_fail(err, JB_E_RANGE, "%u positions of a model made for %u", s->max_positions, m->positions) : take_memory(s, err);
     if (rc) {
@@ -234,7 +235,14 @@ static uint32_t count_holes(const struct state *s, uint32_t depth, uint32_t sequ
     return n;
 }
 
-// Runs stage `depth` at all positions before `end` that lack it, in a batch of `share` positions. Charged to the positions; and to cost[i] of rows of this begin, if given.
+// Cost of the i-th of n positions that run a stage together, in batches of fill_rows.
+static void add_batch_cost(const struct state *s, enum jb_precision p, uint64_t n_read, uint32_t i, uint32_t n, struct jb_cost *sum)
+{
+    uint32_t at = i % s->fill_rows, left = n - (i - at);
+    state_stage_cost(s->m, p, n_read, at, left < s->fill_rows ? left : s->fill_rows, sum);
+}
+
+// Runs stage `depth` at all positions before `end` that lack it, of `share` positions that run it together. Charged to the positions; and to cost[i] of rows of this begin, if given.
 static void fill(struct state *s, uint32_t depth, uint32_t sequence, uint32_t end, uint32_t share, enum jb_precision otherwise, struct jb_cost *cost)
 {
     uint32_t i = 0;
@@ -245,7 +253,7 @@ static void fill(struct state *s, uint32_t depth, uint32_t sequence, uint32_t en
         enum jb_precision precision = pos->precision == NO_PRECISION ? otherwise : pos->precision;
         struct jb_cost spent = { 0 };
         run_position(s, depth, sequence, p, precision);
-        state_stage_cost(s->m, precision, vectors_read(s, sequence, p), i++, share, &spent);
+        add_batch_cost(s, precision, vectors_read(s, sequence, p), i++, share, &spent);
         jb_cost_add(&pos->late, &spent);
         for (uint32_t r = 0; cost && r < s->n_rows; r++)
             if (s->rows[r].sequence == sequence && s->rows[r].position == p)
@@ -291,11 +299,11 @@ int state_run_stage(void *state, uint32_t stage, enum jb_precision p, const uint
             return JB_E_INVALID;
     for (uint32_t i = 0; i < n; i++) {
         const struct row *r = &s->rows[rows[i]];
-        uint32_t holes = count_holes(s, depth, r->sequence, r->position); // one batch with the row that needs them
+        uint32_t holes = count_holes(s, depth, r->sequence, r->position); // they run together with the row that needs them
         fill(s, depth, r->sequence, r->position, holes + 1, p, NULL);
         run_position(s, depth, r->sequence, r->position, p);
         if (cost)
-            state_stage_cost(s->m, p, vectors_read(s, r->sequence, r->position), holes, holes + 1, &cost[i]);
+            add_batch_cost(s, p, vectors_read(s, r->sequence, r->position), holes, holes + 1, &cost[i]);
     }
     return JB_OK;
 }

@@ -12,7 +12,7 @@
 
 #define RIG_STAGES 5
 #define RIG_VOCAB 24
-#define RIG_POSITIONS 64
+#define RIG_POSITIONS 160
 
 struct seq_rig {
     void *file;

@@ -84,6 +84,48 @@ static void replay_equals_live(void **state)
     assert_true(early > runs && early < runs * N);
 }
 
+// More holes than a batch of late work takes: 80 answers in a row that stop at once, then one that goes deep.
+static void long_fills(void **state)
+{
+    (void)state;
+    struct seq_rig r;
+    struct jb_recording rec;
+    enum { LONG = 150 };
+    static uint32_t text[LONG + 2];
+    uint32_t batches = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        seq_rig_open(&r, seed);
+        struct jb_session *session = seq_rig_session(&r, 2, 0);
+        struct jb_policy gate = unit_threshold_policy("gate", 0.012, RIG_STAGES);
+        struct jb_sequence *s;
+        struct jb_sequence_result live;
+        struct jb_query_result replayed[LONG];
+        struct jb_cost deferred;
+        struct jb_rng rng;
+        uint32_t n, run = 0;
+        jb_rng_seed(&rng, seed);
+        for (uint32_t i = 0; i < LONG + 2; i++) text[i] = (uint32_t)jb_rng_below(&rng, RIG_VOCAB);
+        struct jb_sequence_query q = {.prompt = text, .n_prompt = 2, .n_steps = LONG, .target = text + 2, .forced = true, .apart = true};
+        assert_int_equal(jb_recording_open(&rec, r.model, &r.schedule, LONG, NULL), 0);
+        assert_int_equal(jb_recording_price(&rec, session, NULL), 0);
+        assert_int_equal(jb_recording_add_sequence(&rec, session, &q, 0, 0, NULL), 0);
+        assert_int_equal(jb_sequence_open(&s, session, &gate, &r.schedule, LONG, &r.clock, NULL), 0);
+        assert_int_equal(jb_sequence_run(s, &q, &live, NULL), 0);
+        assert_int_equal(jb_recording_replay_group(&rec, &gate, 0, replayed, &n, &deferred), 0);
+        for (uint32_t t = 0; t < LONG; t++) {
+            assert_memory_equal(&live.tokens[t].cost, &replayed[t].cost, sizeof deferred);
+            batches += run > 64 && live.tokens[t].exit > 0;
+            run = live.tokens[t].exit > 0 ? 0 : run + 1;
+        }
+        assert_memory_equal(&live.deferred, &deferred, sizeof deferred);
+        jb_recording_close(&rec);
+        jb_sequence_close(s);
+        jb_session_close(session);
+        seq_rig_close(&r);
+    }
+    assert_true(batches > 5);
+}
+
 static void what_is_kept(void **state)
 {
     (void)state;
@@ -196,6 +238,6 @@ static void refuses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(replay_equals_live), cmocka_unit_test(what_is_kept), cmocka_unit_test(calibrates_by_agreement), cmocka_unit_test(refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(replay_equals_live), cmocka_unit_test(long_fills), cmocka_unit_test(what_is_kept), cmocka_unit_test(calibrates_by_agreement), cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("recording_sequence", tests, NULL, NULL);
 }

@@ -387,7 +387,7 @@ static void verifying(void **state)
     assert_int_equal(jb_session_deferred(session, 0, 0, &none), 0);
     assert_int_equal(jb_session_deferred(session, 0, 1, &none), JB_E_RANGE);
     assert_int_equal(jb_session_reset(session, 0), 0);
-    const struct { uint32_t context, m, rounds; } wrong[] = {{0, 1, 1}, {49, 16, 1}, {4, 17, 1}, {4, 0, 1}, {4, 4, 0}};
+    const struct { uint32_t context, m, rounds; } wrong[] = {{0, 1, 1}, {RIG_POSITIONS - 15, 16, 1}, {4, 17, 1}, {4, 0, 1}, {4, 4, 0}};
     for (size_t i = 0; i < N_ELEMENTS(wrong); i++) {
         o.n_context = wrong[i].context, o.max_m = wrong[i].m, o.rounds = wrong[i].rounds;
         assert_int_equal(jb_verify_measure(session, &r.schedule, &o, v, &err), JB_E_RANGE);

@@ -249,7 +249,8 @@ def table(program, model, peer, where):
                 n_wrong = mismatches(a[0], b[0]) if fault else 0
                 faults += [fault] if fault else []
                 t = max(a[1] - start[0], 1e-4), max(b[1] - start[1], 1e-4)
-                print("%-10s %-8s %-20s %9d %9d %10d %9.1f %9.1f" % (pre, "parsed" if parsed else "plain", name, size, len(a[0] or []), n_wrong, size / 1e6 / t[0], size / 1e6 / t[1]), flush=True)
+                speed = ["%.1f" % (size / 1e6 / s) if s > 0.05 else "-" for s in t]  # less is lost in the noise of starting a program
+                print("%-10s %-8s %-20s %9d %9d %10d %9s %9s" % (pre, "parsed" if parsed else "plain", name, size, len(a[0] or []), n_wrong, *speed), flush=True)
                 sums = [x + y for x, y in zip(sums, [size, len(a[0] or []), n_wrong, t[0], t[1]])]
             print("%-10s %-8s %-20s %9d %9d %10d %9.1f %9.1f" % (pre, "parsed" if parsed else "plain", "ALL", *sums[:3], sums[0] / 1e6 / sums[3], sums[0] / 1e6 / sums[4]), flush=True)
             total, wrong = total + sums[0], wrong + sums[2]

@@ -75,13 +75,15 @@ int jb_split_begin(struct jb_split *w, const struct jb_splitter *s, struct jb_er
         jb_split_end(w);
         return jb_fail(err, JB_E_NOMEM, "no memory for a pre-tokenizer");
     }
-    pcre2_set_match_limit(context, 10000000); // far beyond what one piece needs: an end in place of a hang
     pcre2_set_heap_limit(context, 64 * 1024); // KiB
     return JB_OK;
 }
 
 void jb_split_text(struct jb_split *w, const struct jb_plain *text)
 {
+    // A piece needs a step or two for each of its bytes: an end in place of a hang.
+    uint64_t limit = 100000 + 4 * (uint64_t)text->n;
+    pcre2_set_match_limit(w->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
     w->text = text;
     w->at = 0;
 }

@@ -5,7 +5,8 @@
 #include "runtime/synth.h"
 
 struct opts {
-    const char *output, *kind, *type;
+    const char *output, *kind, *type, *exits_out;
+    struct cli_numbers exits;
     int64_t stages, width, size, channels, classes, seed, layers, heads, kv_heads, ffn, vocab, context;
     bool tied;
 };
@@ -26,6 +27,8 @@ static const struct cli_option options[] = {
     { "vocab", 0, CLI_I64, offsetof(struct opts, vocab), "N", "320", 259, 262144, "llama: tokens in the vocabulary" },
     { "context", 0, CLI_I64, offsetof(struct opts, context), "N", "256", 1, 1048576, "llama: longest sequence" },
     { "tied", 0, CLI_FLAG, offsetof(struct opts, tied), NULL, NULL, 0, 0, "llama: the embeddings are the output matrix as well" },
+    { "exits", 0, CLI_NUMBERS, offsetof(struct opts, exits), "N[,N...]", NULL, 1, 255, "llama: exits with random translators and gates behind so many layers; needs --exits-out" },
+    { "exits-out", 0, CLI_TEXT, offsetof(struct opts, exits_out), "FILE", NULL, 0, 0, "llama: the side file for the exits" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9007199254740992.0, "same seed, same bytes, on every machine" },
     { .type = CLI_END },
 };
@@ -46,6 +49,31 @@ static uint32_t default_width(const struct opts *o)
     return !t || t->values == 256 ? 256 : 64;
 }
 
+// The side file, once the model is there.
+static int write_exits(const struct opts *o, struct jb_err *err)
+{
+    uint32_t layers[256];
+    for (size_t i = 0; i < o->exits.n; i++)
+        layers[i] = (uint32_t)o->exits.item[i];
+    return jb_synth_write_exits(o->exits_out, o->output, layers, (uint32_t)o->exits.n, (uint64_t)o->seed, err);
+}
+
+static int check(const struct opts *o, struct jb_err *err)
+{
+    if (!o->output)
+        return jb_fail(err, JB_E_USAGE, "say where to write: -o FILE");
+    if ((o->exits.n > 0) != (o->exits_out != NULL))
+        return jb_fail(err, JB_E_USAGE, "--exits and --exits-out go together");
+    if (o->exits_out && strcmp(o->kind, "llama") != 0)
+        return jb_fail(err, JB_E_USAGE, "--exits-out is for --kind llama: other kinds hold their exits themselves");
+    if (o->exits.n > 255)
+        return jb_fail(err, JB_E_USAGE, "--exits: %zu of them", o->exits.n);
+    for (size_t i = 0; i < o->exits.n; i++)
+        if (o->exits.item[i] != (double)(uint32_t)o->exits.item[i] || o->exits.item[i] >= (double)o->layers)
+            return jb_fail(err, JB_E_USAGE, "--exits: %g (numbers of layers below %lld can be)", o->exits.item[i], (long long)o->layers);
+    return JB_OK;
+}
+
 static int run(struct cli *c, const void *opts, const struct cli_list *args)
 {
     const struct opts *o = opts;
@@ -53,10 +81,8 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     struct jb_synth_opts s;
     (void)c;
     (void)args;
-    if (!o->output) {
-        jb_fail(&err, JB_E_USAGE, "say where to write: -o FILE");
+    if (check(o, &err) < 0)
         return cli_usage("synth", &err);
-    }
     jb_synth_defaults(&s);
     s.kind = o->kind;
     s.stages = (uint32_t)o->stages;
@@ -73,12 +99,14 @@ static int run(struct cli *c, const void *opts, const struct cli_list *args)
     s.channels = (int32_t)o->channels;
     s.classes = (uint32_t)o->classes;
     s.seed = (uint64_t)o->seed;
-    if (jb_synth_write(o->output, &s, &err) < 0)
+    if (jb_synth_write(o->output, &s, &err) < 0 || (o->exits_out && write_exits(o, &err) < 0))
         return cli_fail(&err);
     if (strcmp(s.kind, "llama") == 0)
         printf("%s: llama, %s, %u layers, width %u, %u tokens, seed %llu\n", o->output, s.type, s.layers, s.width, s.vocab, (unsigned long long)s.seed);
     else
         printf("%s: %s, %u stages, %u classes, seed %llu\n", o->output, s.kind, s.stages, s.classes, (unsigned long long)s.seed);
+    if (o->exits_out)
+        printf("%s: %zu exits\n", o->exits_out, o->exits.n);
     return JB_EXIT_OK;
 }
 

@@ -28,6 +28,8 @@ struct jb_synth_opts {
 void jb_synth_defaults(struct jb_synth_opts *o);
 // The same into memory; *out is owned by the caller (free).
 int jb_synth_make(void **out, size_t *n_bytes, const struct jb_synth_opts *o, struct jb_err *err);
+// A side file with random exits for the llama at `base`: behind the first layers[k] of its layers, n rising numbers from 1 to all but one. Small translators of each form in turn, gates.
+int jb_synth_write_exits(const char *path, const char *base, const uint32_t *layers, uint32_t n, uint64_t seed, struct jb_err *err);
 bool jb_synth_type_known(const char *name); // of "llama"
 int jb_synth_write(const char *path, const struct jb_synth_opts *o, struct jb_err *err);
 

@@ -39,15 +39,17 @@ static void random_scales(struct jb_rng *rng, uint8_t *p)
     }
 }
 
-// Quants are uniform: n equally likely levels one step apart have a spread of step * sqrt((n * n - 1) / 12). Minima lie so that the mean is 0.
+// Quants are uniform: n equally likely levels one step apart have a spread of step * sqrt((n * n - 1) / 12). Minima lie so that the mean is 0; types without one have levels from -n / 2
+// to n / 2 - 1, and scales of both signs, lest all weights lean one way and drown the input.
 static void random_block(struct jb_rng *rng, const struct jb_block_type *t, float spread, uint8_t *p)
 {
     float d = spread * (0.75f + (float)jb_rng_below(rng, 256) / 512.0f);
     random_bytes(rng, p, t->bytes);
+    float either = jb_rng_below(rng, 2) ? d : -d;
     switch (t->type) {
-    case JB_GGML_Q8_0: store_half(p, d / 73.9f); break;
-    case JB_GGML_Q4_0: store_half(p, d / 4.61f); break;
-    case JB_GGML_Q5_0: store_half(p, d / 9.23f); break;
+    case JB_GGML_Q8_0: store_half(p, either / 73.9f); break;
+    case JB_GGML_Q4_0: store_half(p, either / 4.61f); break;
+    case JB_GGML_Q5_0: store_half(p, either / 9.23f); break;
     case JB_GGML_Q4_1: store_half(p, d / 4.61f), store_half(p + 2, d / 4.61f * -7.5f); break;
     case JB_GGML_Q5_1: store_half(p, d / 9.23f), store_half(p + 2, d / 9.23f * -15.5f); break;
     case JB_GGML_Q4_K: store_half(p, d / (45 * 4.61f)), store_half(p + 2, d / (45 * 4.61f) * 7.5f), random_scales(rng, p + 4); break;

@@ -9,7 +9,8 @@
 #include "cli/table.h"
 
 struct opts {
-    const char *workload, *split, *precision, *policy, *exits, *dump, *count;
+    const char *workload, *split, *precision, *policy, *exits, *dump, *count, *kv, *fill;
+    int64_t threads;
     struct cli_list workload_params, policy_params;
     struct cli_numbers threshold;
     int64_t samples;
@@ -23,11 +24,14 @@ static const struct cli_option options[] = {
     { "param", 0, CLI_LIST, offsetof(struct opts, workload_params), "NAME=VALUE", NULL, 0, 0, "a parameter of the workload, such as test_images=my.idx" },
     { "split", 0, CLI_CHOICE, offsetof(struct opts, split), "test|calibration|fit|train", "test", 0, 0, "which part of the data" },
     { "samples", 'n', CLI_I64, offsetof(struct opts, samples), "N", "0", 0, 1e9, "no more samples than this; 0: all" },
-    { "precision", 0, CLI_TEXT, offsetof(struct opts, precision), "P", "f32", 0, 0, "f32, int8, int4, one a stage (int8,int8,f32), or escalate:int4>int8" },
+    { "precision", 0, CLI_TEXT, offsetof(struct opts, precision), "P", "stored", 0, 0, "f32, int8, int4, stored (f32, or the one that a language model has), one a stage (int8,int8,f32), or escalate:int4>int8" },
     { "policy", 'p', CLI_TEXT, offsetof(struct opts, policy), "NAME", "final", 0, 0, "when a sample may stop (joulebench list policies)" },
     { "threshold", 't', CLI_NUMBERS, offsetof(struct opts, threshold), "X[,X...]", NULL, -1e9, 1e9, "confidence at which it stops: one for all exits, or one for each but the last" },
     { "set", 's', CLI_LIST, offsetof(struct opts, policy_params), "NAME=X", NULL, 0, 0, "a parameter of the policy, such as k=1 of fixed" },
     { "exits", 0, CLI_TEXT, offsetof(struct opts, exits), "FILE", NULL, 0, 0, "a side file with exits for MODEL" },
+    { "threads", 0, CLI_I64, offsetof(struct opts, threads), "N", "1", 1, 1024, "language models: threads of the session" },
+    { "kv", 0, CLI_CHOICE, offsetof(struct opts, kv), "f16|int8", "f16", 0, 0, "language models: how keys and values are stored" },
+    { "fill", 0, CLI_CHOICE, offsetof(struct opts, fill), "exact|frozen", "exact", 0, 0, "language models: what becomes of the keys and values of layers that an exit skipped" },
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "0", 0, 86400, "measure time and energy for this long; 0: accuracy and work only" },
     { "dump", 'd', CLI_TEXT, offsetof(struct opts, dump), "FILE", NULL, 0, 0, "write index,label,prediction,exit,confidences of every sample as CSV" },
     CLI_COUNT_ROW(struct opts, count),
@@ -163,7 +167,7 @@ static void print_memory(const struct jb_result_cell *cell)
 static int show(const struct jb_result *r, bool json)
 {
     if (json)
-        cli_print_results_json(&r, 1);
+        cli_print_result_json(r);
     for (size_t i = 0; i < r->n_cells && !json; i++) {
         const struct jb_result_cell *cell = &r->cells[i];
         cli_print_safe(cell->label ? cell->label : "?");
@@ -198,6 +202,7 @@ static int run_with(struct cli *c, const struct opts *o, const char *model, cons
         .thresholds = o->threshold.item, .n_thresholds = o->threshold.n,
         .split = (enum jb_split)jb_split_parse(o->split),
         .max_samples = (uint64_t)o->samples, .seconds = o->seconds, .dump_path = o->dump,
+        .threads = (uint32_t)o->threads, .kv = o->kv, .fill = o->fill,
     };
     cli_measure_count(&m, o->count);
     cli_limits_notice(NULL);

@@ -107,7 +107,7 @@ static int finish(const struct cli *c, const struct opts *o, const struct jb_res
     if (rc < 0)
         return cli_fail(&err);
     if (o->json)
-        cli_print_results_json(&r, 1);
+        cli_print_result_json(r);
     else
         printf("\nreport: %s/report.html\n", o->output);
     return cli_reports_judge(r, o->json);

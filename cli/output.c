@@ -19,21 +19,7 @@ int cli_print_json(cJSON *root)
     return JB_EXIT_OK;
 }
 
-int cli_print_results_json(const struct jb_result *const *r, size_t n)
-{
-    cJSON *array = n == 1 ? NULL : cJSON_CreateArray();
-    for (size_t i = 0; i < n; i++) {
-        cJSON *one = jb_result_to_json(r[i]);
-        if (n == 1)
-            return cli_print_json(one);
-        if (!one || !cJSON_AddItemToArray(array, one)) {
-            cJSON_Delete(one);
-            cJSON_Delete(array);
-            return cli_print_json(NULL);
-        }
-    }
-    return cli_print_json(array);
-}
+int cli_print_result_json(const struct jb_result *r) { return cli_print_json(jb_result_to_json(r)); }
 
 void cli_put_options(cJSON *o, const char *key, const struct jb_option *rows)
 {

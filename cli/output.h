@@ -8,8 +8,8 @@
 
 // Prints a tree and frees it (NULL: out of memory). Returns an exit code.
 int cli_print_json(cJSON *root);
-// Prints a result as results.json has it; several as an array of these.
-int cli_print_results_json(const struct jb_result *const *r, size_t n);
+// Prints a result as results.json has it.
+int cli_print_result_json(const struct jb_result *r);
 // Adds {name, default, min, max, help} of each row to an array under `key`.
 void cli_put_options(cJSON *o, const char *key, const struct jb_option *rows);
 

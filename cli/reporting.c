@@ -6,7 +6,7 @@
 int cli_reports_write(const struct jb_result *const *r, size_t n, const char *dir, const struct cli_report_opts *o, struct jb_err *err)
 {
     char reason[256] = "";
-    struct jb_report_opts opts = { .dir = dir, .gnuplot = o->no_plots ? NULL : o->gnuplot, .title = o->title };
+    struct jb_report_opts opts = { .dir = dir, .gnuplot = o->no_plots ? NULL : o->gnuplot, .title = o->title, .across = o->across, .across_reason = o->across_reason };
     int rc = jb_report_write_all(r, n, &opts, reason, err);
     if (rc == JB_OK && reason[0] && !o->no_plots)
         fprintf(stderr, "joulebench: no plots: %s\n", reason);

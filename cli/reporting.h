@@ -5,7 +5,12 @@
 #include "cli/cli.h"
 #include "reports/report.h"
 
-struct cli_report_opts { const char *gnuplot, *title; bool no_plots; };
+struct cli_report_opts {
+    const char *gnuplot, *title;
+    bool no_plots;
+    const struct jb_comparison *across; // of several runs, as in reports/report.h; no options
+    const char *across_reason;
+};
 #define CLI_REPORT_ROWS(type, member)                                                                                                   \
     { "gnuplot", 0, CLI_TEXT, offsetof(type, member.gnuplot), "PROGRAM", "gnuplot", 0, 0, "the program that draws the plots" },          \
     { "no-plots", 0, CLI_FLAG, offsetof(type, member.no_plots), NULL, NULL, 0, 0, "everything but the plots" },                          \

@@ -73,20 +73,20 @@ static int no_common_cell(const struct jb_run_data *a, const struct jb_run_data 
 }
 
 // *out is owned. Where no key matches and either side has one cell, these two are the pair: two models, or two settings.
-static int match(const struct jb_run_data *a, const struct jb_run_data *b, const char *only, struct match **out, size_t *n, struct jb_err *err)
+static int match(const struct jb_run_data *a, const struct jb_run_data *b, const struct jb_compare_opts *o, struct match **out, size_t *n, struct jb_err *err)
 {
     const struct jb_result *x = jb_run_data_result(a), *y = jb_run_data_result(b);
     struct match *m = calloc(x->n_cells + y->n_cells + 1, sizeof *m);
     bool *used = calloc(y->n_cells + 1, sizeof *used);
     size_t together = 0;
     int rc = m && used ? 0 : jb_fail(err, JB_E_NOMEM, "comparison");
-    *n = rc ? 0 : match_keys(x, y, used, only, m, &together);
+    *n = rc ? 0 : match_keys(x, y, used, o->only, m, &together);
     free(used);
-    if (!rc && !together && *n == 2 && m[0].b == NOBODY && m[1].a == NOBODY) {
+    if (!rc && !together && !o->gather && *n == 2 && m[0].b == NOBODY && m[1].a == NOBODY) {
         m[0].b = m[1].b;
         *n = together = 1;
     }
-    if (!rc && !together) rc = no_common_cell(a, b, only, *n, err);
+    if (!rc && !together) rc = no_common_cell(a, b, o->only, *n, err);
     if (rc) free(m);
     else *out = m;
     return rc;
@@ -162,7 +162,7 @@ int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const 
     mine.normalise = normalises(given, a, b);
     struct match *m = NULL;
     size_t n = 0;
-    int rc = match(a, b, o->only, &m, &n, err);
+    int rc = match(a, b, o, &m, &n, err);
     if (rc) return rc;
     struct jb_compared_cell *cells = jb_comparison_array(c, c->n_cells + n, sizeof *cells);
     if (!cells) rc = jb_fail(err, JB_E_NOMEM, "comparison");
@@ -206,32 +206,40 @@ int jb_compare_end(struct jb_comparison *c, struct jb_err *err)
     return c->finished ? 0 : jb_fail(err, JB_E_NOMEM, "comparison");
 }
 
-static int add_candidate(struct jb_comparison *c, const struct jb_run_data *d, bool first, const char **run)
+// d NULL: the run cannot be read; it has a name all the same.
+static int add_candidate(struct jb_comparison *c, const struct jb_run_data *d, const char *dir, bool first, const char **run)
 {
+    if (first && !d) return (c->candidate_name = jb_comparison_str(c, dir)) ? 0 : JB_E_NOMEM;
     if (first) return name_side(c, d, &c->candidate_name, &c->candidate_environment, &c->n_candidate_environment);
     struct jb_compared_run *grown = jb_comparison_array(c, c->n_others + 1, sizeof *grown);
     if (!grown) return JB_E_NOMEM;
     if (c->n_others) memcpy(grown, c->others, c->n_others * sizeof *grown);
     c->others = grown;
     struct jb_compared_run *x = &grown[c->n_others++];
-    int rc = name_side(c, d, &x->name, &x->environment, &x->n_environment);
+    int rc = d ? name_side(c, d, &x->name, &x->environment, &x->n_environment) : (x->name = jb_comparison_str(c, dir)) ? 0 : JB_E_NOMEM;
     *run = x->name;
     return rc;
 }
 
+static int add_run(struct jb_comparison *c, const struct jb_run_data *a, const char *dir, bool first, bool several, const struct jb_compare_opts *o, struct jb_err *err)
+{
+    struct jb_run_data *b = NULL;
+    const char *run = NULL;
+    int rc = jb_run_data_open(&b, dir, err);
+    bool named = !rc || (o->gather && rc != JB_E_NOMEM);
+    if (named && add_candidate(c, b, dir, first, &run)) rc = jb_fail(err, JB_E_NOMEM, "comparison");
+    if (!rc) rc = jb_compare_runs(c, a, b, false, o, several ? run ? run : c->candidate_name : NULL, err);
+    jb_run_data_close(b);
+    if (!rc || !o->gather || rc == JB_E_NOMEM) return rc;
+    return jb_compare_tell(c, "not compared", jb_comparison_str(c, err->detail)) ? jb_fail(err, JB_E_NOMEM, "comparison") : 0;
+}
+
 static int compare_dirs(struct jb_comparison *c, const char *const *dirs, size_t n, const struct jb_compare_opts *o, struct jb_err *err)
 {
-    struct jb_run_data *a = NULL, *b = NULL;
+    struct jb_run_data *a = NULL;
     int rc = jb_run_data_open(&a, dirs[0], err);
     if (!rc && name_side(c, a, &c->baseline_name, &c->baseline_environment, &c->n_baseline_environment)) rc = jb_fail(err, JB_E_NOMEM, "comparison");
-    for (size_t i = 1; i < n && !rc; i++) {
-        const char *run = NULL;
-        rc = jb_run_data_open(&b, dirs[i], err);
-        if (!rc && add_candidate(c, b, i == 1, &run)) rc = jb_fail(err, JB_E_NOMEM, "comparison");
-        if (!rc) rc = jb_compare_runs(c, a, b, false, o, n > 2 ? run ? run : c->candidate_name : NULL, err);
-        jb_run_data_close(b);
-        b = NULL;
-    }
+    for (size_t i = 1; i < n && !rc; i++) rc = add_run(c, a, dirs[i], i == 1, n > 2, o, err);
     jb_run_data_close(a);
     return rc ? rc : jb_compare_end(c, err);
 }

@@ -44,7 +44,9 @@ bool jb_run_data_normalise(const struct jb_run_data *d);      // its plan says t
 const char *jb_run_data_split(const struct jb_run_data *d);  // of the samples that were measured: "test"
 int jb_run_data_cell(const struct jb_run_data *d, size_t cell, struct jb_side_cell *out, struct jb_err *err);
 
-struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise; }; // normalise: by the reference kernel even if the plans do not say so
+struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise, gather; };
+// normalise: by the reference kernel even if the plans do not say so. gather: for a report, which shows every run whatever it is: cells match by their keys alone, and a run that cannot be compared
+// is named among the differences ("not compared") instead of failing the whole.
 void jb_compare_opts_default(struct jb_compare_opts *o); // 0.95, 2000, 1
 
 // Fewest blocks and queries, of each side, from which the percentile p gets an interval (measured by simulation: tests/trust). A mean needs JB_COMPARE_LEAST_BLOCKS.

@@ -14,7 +14,7 @@ static const char *value_of(const struct jb_kv *kv, size_t n, const char *name)
 static bool same(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
 static const char *shown(const char *v) { return v ? v : "unknown"; }
 
-static int tell(struct jb_comparison *c, const char *name, const char *text)
+int jb_compare_tell(struct jb_comparison *c, const char *name, const char *text)
 {
     struct jb_kv *grown = jb_comparison_array(c, c->n_differences + 1, sizeof *grown);
     const char *own = jb_comparison_str(c, name);
@@ -29,7 +29,7 @@ static int tell(struct jb_comparison *c, const char *name, const char *text)
 static int differs(struct jb_comparison *c, const char *name, const char *a, const char *b, const char *who, const char *follows)
 {
     if (same(a, b)) return 0;
-    return tell(c, name, jb_comparison_strf(c, "%s against %s%s%s%s%s%s", shown(a), shown(b), who ? " (" : "", who ? who : "", who ? ")" : "", *follows ? ": " : "", follows));
+    return jb_compare_tell(c, name, jb_comparison_strf(c, "%s against %s%s%s%s%s%s", shown(a), shown(b), who ? " (" : "", who ? who : "", who ? ")" : "", *follows ? ": " : "", follows));
 }
 
 static bool across(const struct jb_comparison *c) { return !strcmp(c->mode, "across"); }
@@ -79,10 +79,10 @@ int jb_compare_environment(struct jb_comparison *c, const struct jb_result *a, c
     };
     int rc = 0;
     const char *cpu_a = value_of(a->environment, a->n_environment, "cpu"), *cpu_b = value_of(b->environment, b->n_environment, "cpu");
-    if (!cpu_a || !cpu_b) rc = tell(c, "cpu", "not recorded by both runs: whether latencies and joules can be compared is not known");
+    if (!cpu_a || !cpu_b) rc = jb_compare_tell(c, "cpu", "not recorded by both runs: whether latencies and joules can be compared is not known");
     else rc = differs(c, "cpu", cpu_a, cpu_b, who, across(c) ? "this is what is compared" : "latencies and joules are not compared (compare --across puts devices side by side)");
     const char *kernels = rc ? NULL : kernels_text(c, a, b, &rc);
-    if (!rc && kernels) rc = tell(c, "kernels", jb_comparison_strf(c, "%s%s%s%s: latencies and joules compare these too", kernels, who ? " (" : "", who ? who : "", who ? ")" : ""));
+    if (!rc && kernels) rc = jb_compare_tell(c, "kernels", jb_comparison_strf(c, "%s%s%s%s: latencies and joules compare these too", kernels, who ? " (" : "", who ? who : "", who ? ")" : ""));
     for (size_t i = 0; i < sizeof FACTS / sizeof *FACTS && !rc; i++)
         rc = differs(c, FACTS[i].name, value_of(a->environment, a->n_environment, FACTS[i].name), value_of(b->environment, b->n_environment, FACTS[i].name), who, FACTS[i].follows);
     if (!rc) rc = differs(c, "joulebench", a->joulebench_version, b->joulebench_version, who, "noted");

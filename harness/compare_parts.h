@@ -19,6 +19,7 @@ int jb_compare_words(struct jb_comparison *c, struct jb_compared_metric *m, size
 int jb_compare_sentences(struct jb_comparison *c);
 
 // compare_env.c: what differs between two results, and what follows for the cells of a workload. mode: of the comparison ("across" refuses no machine).
+int jb_compare_tell(struct jb_comparison *c, const char *name, const char *text); // text: in the comparison's memory; NULL: JB_E_NOMEM
 int jb_compare_environment(struct jb_comparison *c, const struct jb_result *a, const struct jb_result *b, const char *name_b);
 int jb_compare_refusals(struct jb_comparison *c, const struct jb_result *a, const struct jb_result *b, const char *split_a, const char *split_b, const char *workload, struct jb_refusals *out);
 // Environment, kernels and hashes of a result as one list, in the comparison's memory.

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "reports/across.h"
 #include "reports/gnuplot.h"
 
 #include <stdio.h>
@@ -178,6 +179,21 @@ static void foot(struct jb_str *b, size_t n)
     jb_str_add(b, "</script>\n</body>\n</html>\n");
 }
 
+static int across(struct jb_str *b, const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
+{
+    struct jb_across a = {0};
+    int rc = o->across ? jb_across_open(&a, o->across, r, n) : JB_OK;
+    if (!rc && o->across)
+        rc = jb_across_html(&a, b);
+    if (!o->across && o->across_reason) {
+        jb_str_add(b, "<h2 id=\"across\">Side by side</h2>\n<p class=\"sub\">No ratios: ");
+        jb_html_text(b, o->across_reason, "");
+        jb_str_add(b, "</p>\n");
+    }
+    jb_across_close(&a);
+    return rc ? jb_fail(err, rc, "report.html: the runs side by side") : JB_OK;
+}
+
 int jb_html_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
 {
     struct jb_str b = {0};
@@ -205,9 +221,10 @@ int jb_html_write(const struct jb_result *const *r, size_t n, const struct jb_re
         }
         if (n > 1) {
             figures(&b, &list, o, true, 0, 0);
-            jb_html_runs(&b, views, n);
+            jb_html_runs(&b, views, n, !o->across);
+            rc = across(&b, r, n, o, err);
         }
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n && !rc; i++)
             one_run(&b, &views[i], i, n, &list, o);
         foot(&b, n);
     }

@@ -20,6 +20,6 @@ void jb_html_oracles(struct jb_str *b, const struct jb_view *v);
 void jb_html_remarks(struct jb_str *b, const struct jb_view *v); // what must stand beside joules
 void jb_html_not_valid(struct jb_str *b, const struct jb_view *v);
 void jb_html_provenance(struct jb_str *b, const struct jb_view *v);
-void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n);
+void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n, bool settings); // settings: the same settings on each, where no comparison says more
 
 #endif

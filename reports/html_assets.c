@@ -39,6 +39,7 @@ const char jb_html_style_tables[] =
     "td.w{white-space:normal;min-width:220px;overflow-wrap:anywhere;text-align:left}"
     "td small,.dim{color:var(--p-dim);font-size:12.5px}"
     "tr.other td{color:var(--p-dim)}tr.is td{background:var(--hit);color:var(--p-ink);font-weight:600}"
+    "details{margin:10px 0 0}summary{cursor:pointer;font-weight:600;overflow-wrap:anywhere}"
     ".pill{display:inline-block;font-size:11.5px;font-weight:600;border-radius:9px;padding:0 7px;margin-left:6px;border:1px solid var(--p-grid);color:var(--p-dim)}"
     ".pill.a{background:var(--p-green);border-color:var(--p-green);color:var(--p-paper)}.pill.f{color:var(--p-ink);background:var(--p-front);border-color:var(--p-front)}"
     "table.modelled td{font-style:italic}.scroll.modelled{border-style:dashed;border-color:var(--p-amber)}"

@@ -168,7 +168,7 @@ static void matched(struct jb_str *b, const struct jb_view *views, size_t n)
     free(counts);
 }
 
-void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n)
+void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n, bool settings)
 {
     jb_str_add(b, "<h2>Runs</h2>\n<div class=\"scroll\"><table><thead><tr><th></th>");
     for (size_t i = 0; i < n; i++) {
@@ -202,5 +202,6 @@ void jb_html_runs(struct jb_str *b, const struct jb_view *views, size_t n)
     for (size_t i = 0; i < n; i++)
         jb_str_addf(b, "<td class=\"w\">%zu of %zu valid</td>", views[i].n_by_status[JB_CELL_VALID], views[i].r->n_cells);
     jb_str_add(b, "</tr>\n</tbody></table></div>\n");
-    matched(b, views, n);
+    if (settings)
+        matched(b, views, n);
 }

@@ -1,5 +1,6 @@
 // report.md: the summary and the tables, fit for a pull request.
 #include "reports/formats.h"
+#include "reports/across.h"
 #include "reports/plots.h"
 
 #include "base/fs.h"
@@ -241,13 +242,30 @@ static int one_run(struct jb_str *b, const struct jb_result *r, struct jb_err *e
     return JB_OK;
 }
 
+static int across(struct jb_str *b, const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
+{
+    struct jb_across a = {0};
+    if (n < 2 || (!o->across && !o->across_reason))
+        return JB_OK;
+    int rc = o->across ? jb_across_open(&a, o->across, r, n) : JB_OK;
+    if (!rc && o->across)
+        rc = jb_across_markdown(&a, b);
+    if (!o->across) {
+        jb_str_add(b, "\n## Side by side\n\nNo ratios: ");
+        md(b, o->across_reason);
+        jb_str_add(b, "\n");
+    }
+    jb_across_close(&a);
+    return rc ? jb_fail(err, rc, "report.md: the runs side by side") : JB_OK;
+}
+
 int jb_md_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
 {
     struct jb_str b = {0};
-    int rc = JB_OK;
     jb_str_add(&b, "# ");
     md(&b, o->title ? o->title : n == 1 ? jb_text(r[0]->name, "joulebench") : "Runs side by side");
     jb_str_add(&b, "\n\n");
+    int rc = across(&b, r, n, o, err);
     for (size_t i = 0; i < n && !rc; i++) {
         char run[96];
         jb_run_label(run, r[i], i, n);

@@ -2,6 +2,7 @@
 #include "reports/report.h"
 
 #include "base/fs.h"
+#include "reports/across.h"
 #include "reports/codec.h"
 #include "reports/formats.h"
 #include "reports/plots.h"
@@ -34,20 +35,7 @@ int jb_report_put(const struct jb_report_opts *o, const char *name, struct jb_st
 int jb_json_write(const struct jb_result *const *r, size_t n, const struct jb_report_opts *o, struct jb_err *err)
 {
     struct jb_str b = {0};
-    cJSON *root = NULL, *set = NULL;
-    if (n == 1) {
-        root = jb_result_to_json(r[0]);
-    } else if ((root = cJSON_CreateObject()) && jb_json_put_str(root, "schema", "joulebench.results-set/1")) {
-        set = jb_json_put_array(root, "results");
-        for (size_t i = 0; i < n && root; i++) {
-            cJSON *one = set ? jb_result_to_json(r[i]) : NULL;
-            if (one && cJSON_AddItemToArray(set, one))
-                continue;
-            cJSON_Delete(one);
-            cJSON_Delete(root);
-            root = NULL;
-        }
-    }
+    cJSON *root = n == 1 ? jb_result_to_json(r[0]) : jb_results_set_to_json(r, n, o->across, o->across_reason);
     char *text = root ? jb_json_pretty(root) : NULL;
     cJSON_Delete(root);
     if (text)

@@ -5,10 +5,13 @@
 #include "base/strbuf.h"
 #include "reports/result.h"
 
+struct jb_comparison;
 struct jb_report_opts {
     const char *dir;          // output directory
     const char *gnuplot;      // program, "gnuplot"; NULL: no plots wanted
     const char *title;        // or NULL
+    const struct jb_comparison *across; // several runs: their ratios to the first (reports/comparison.h, mode "across", its runs in the order of the results); NULL: none
+    const char *across_reason; // why there is none, or NULL: nobody asked
     const char *plots_reason; // why there are no plots, shown in report.md and report.html; NULL: there are. jb_report_write_all sets it by itself
 };
 struct jb_report_ops {

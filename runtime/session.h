@@ -61,6 +61,7 @@ struct jb_head_row {
 };
 // What is not wanted is not computed: JB_WANT_GATE or JB_WANT_HIDDEN alone run no vocabulary head, and a second call for the same rows may then ask for the rest.
 // Runs the head behind `stage` on rows that have just run it, at the precision in which the boundary value stands. out has n_rows entries. UNSUPPORTED if the stage has no head.
+// INVALID, too, when a language model's logit or gate is NaN: there is then no best token (a damaged file, or hidden states beyond binary32); `out` and `cost` are partly written.
 int jb_session_run_head(struct jb_session *s, uint32_t stage, const uint32_t *rows, uint32_t n_rows, uint32_t want, struct jb_head_row *out, struct jb_cost *cost);
 
 // Keeps the first n (of the tentative) positions of row's sequence; n counts from the row itself on. Images: no effect.

@@ -49,7 +49,11 @@ static void print_head(const struct jb_model_info *i)
         print_field("exits sha256", i->exits_sha256);
     jb_fmt_bytes(bytes, (double)i->file_bytes);
     print_field("size", bytes);
-    printf("%-13s %d x %d x %d, %s\n", "input", i->input.h, i->input.w, i->input.c, i->row_kind == JB_ROW_IMAGE ? "one image a row" : "one position a row");
+    if (i->row_kind == JB_ROW_POSITION) {
+        cli_inspect_language(i);
+        return;
+    }
+    printf("%-13s %d x %d x %d, one image a row\n", "input", i->input.h, i->input.w, i->input.c);
     printf("%-13s %u:", "classes", i->n_classes);
     for (uint32_t k = 0; k < i->n_classes && k < 12; k++) {
         printf(k ? ", " : " ");
@@ -99,7 +103,7 @@ static void print_stages(const struct jb_model_info *i)
         cli_table_addf(&t, "%s", "");
         cli_table_addf(&t, "  head");
         cli_table_addf(&t, "%d", st->exit);
-        cli_table_addf(&t, "%u classes, T = %.3g", i->n_classes, st->temperature);
+        cli_table_addf(&t, "%u %s, T = %.3g%s", i->n_classes, i->row_kind == JB_ROW_IMAGE ? "classes" : "tokens", st->temperature, st->has_gate ? ", gate" : "");
         cli_table_addf(&t, "%u", st->n_head_ops);
         add_cost(&t, &st->head_cost[p]);
         jb_fmt_count(text, (double)jb_cost_macs(&so_far));
@@ -160,6 +164,8 @@ static void put_stages(cJSON *root, const struct jb_model *m, const struct jb_mo
         cJSON *o = jb_json_put_object(list, NULL);
         jb_json_put_str(o, "name", st->name);
         put_shape(o, "output_shape", st->output);
+        if (st->n_layers)
+            jb_json_put_u64(o, "layers", st->n_layers);
         put_cost(o, "cost", st->cost, i->precisions);
         if (st->exit < 0) {
             jb_json_put_null(o, "exit");
@@ -167,6 +173,8 @@ static void put_stages(cJSON *root, const struct jb_model *m, const struct jb_mo
             cJSON *e = jb_json_put_object(o, "exit");
             jb_json_put_u64(e, "index", (uint64_t)st->exit);
             jb_json_put_f64(e, "temperature", st->temperature);
+            if (i->row_kind == JB_ROW_POSITION)
+                jb_json_put_bool(e, "gate", st->has_gate);
             put_cost(e, "cost", st->head_cost, i->precisions);
         }
         cJSON *lines = ops ? jb_json_put_array(o, "operations") : NULL;
@@ -196,6 +204,7 @@ static int print_json(const struct jb_model *m, const struct jb_model_info *i, b
     jb_json_put_u64(root, "file_bytes", i->file_bytes);
     jb_json_put_u64(root, "model_bytes", i->model_bytes);
     put_shape(root, "input_shape", i->input);
+    cli_inspect_language_json(i, root);
     cJSON *labels = jb_json_put_array(root, "labels");
     for (uint32_t k = 0; labels && i->labels && k < i->n_classes; k++)
         jb_json_put_str(labels, NULL, i->labels[k]);

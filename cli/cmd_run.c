@@ -66,16 +66,25 @@ static int parse_policy_params(const struct cli_params *text, struct jb_param **
     return JB_OK;
 }
 
+// Shares in percent; perplexity and numbers of tokens as they are.
+static void quality_text(char out[24], const char *name, double value)
+{
+    if (strcmp(name, "perplexity") == 0 || strcmp(name, "first-divergence") == 0)
+        snprintf(out, 24, "%.4g", value);
+    else
+        jb_fmt_percent(out, value);
+}
+
 static void print_accuracy(const struct jb_result *r, const struct jb_result_cell *cell)
 {
     for (size_t i = 0; i < cell->n_quality; i++) {
         const struct jb_result_quality *q = &cell->quality[i];
         char value[24], lower[24], upper[24];
-        jb_fmt_percent(value, q->value);
+        quality_text(value, q->name, q->value);
         printf("%-18s %s", q->name, value);
         if (isfinite(q->lower)) {
-            jb_fmt_percent(lower, q->lower);
-            jb_fmt_percent(upper, q->upper);
+            quality_text(lower, q->name, q->lower);
+            quality_text(upper, q->name, q->upper);
             printf("  (95 %%: %s to %s)", lower, upper);
         }
         printf("  n = %llu\n", (unsigned long long)q->n);
@@ -92,11 +101,12 @@ static void print_accuracy(const struct jb_result *r, const struct jb_result_cel
 static void print_work(const struct jb_result_cell *cell)
 {
     char macs[24], bytes[24];
+    const char *unit = cell->language.kv ? "token" : "sample";
     if (!isfinite(cell->macs_mean)) // ran without a model
         return;
     jb_fmt_count(macs, cell->macs_mean);
     jb_fmt_bytes(bytes, cell->bytes_mean);
-    printf("%-18s %s MACs, %s of weights read, mean of a sample\n", "work", macs, bytes);
+    printf("%-18s %s MACs, %s of weights read, mean of a %s\n", "work", macs, bytes, unit);
     uint64_t n = 0;
     for (uint32_t k = 0; k < cell->n_exits; k++)
         n += cell->exit_histogram[k];
@@ -104,7 +114,7 @@ static void print_work(const struct jb_result_cell *cell)
         char share[24], accuracy[24];
         jb_fmt_percent(share, (double)cell->exit_histogram[k] / (double)n);
         jb_fmt_percent(accuracy, cell->exits[k].accuracy);
-        printf("exit %-13u %s of the samples, accuracy of these %s\n", k, share, accuracy);
+        printf("exit %-13u %s of the %ss, accuracy of these %s\n", k, share, unit, accuracy);
     }
 }
 
@@ -138,7 +148,11 @@ static void print_time(const struct jb_result_cell *cell)
             jb_fmt_ns(text, cell->percentiles[i].ns);
             printf(", p%g %s", cell->percentiles[i].p * 100, text);
         }
-        printf("  (%llu queries)\n", (unsigned long long)cell->n_queries);
+        printf("  (%llu %s)\n", (unsigned long long)cell->n_queries, cell->language.kv ? "tokens" : "queries");
+    }
+    if (cell->language.kv && isfinite(cell->language.ttft.mean)) {
+        jb_fmt_ns(text, cell->language.ttft.mean);
+        printf("%-18s mean %s, prompts of %.0f tokens on average  (%llu sequences)\n", "first token", text, cell->language.prompt / (double)cell->language.ttft.n, (unsigned long long)cell->language.ttft.n);
     }
     if (cell->energy.cls == JB_ENERGY_NONE) {
         printf("%-18s none: ", "energy");
@@ -150,7 +164,7 @@ static void print_time(const struct jb_result_cell *cell)
     jb_fmt_uj(text, cell->energy.gross_uj);
     jb_fmt_uj(lower, cell->energy.gross_lower_uj);
     jb_fmt_uj(upper, cell->energy.gross_upper_uj);
-    printf("%-18s %s a query (%s to %s), %s by %s\n", "energy", text, lower, upper, jb_energy_class_name(cell->energy.cls), cell->energy.source);
+    printf("%-18s %s a %s (%s to %s), %s by %s\n", "energy", text, cell->language.kv ? "committed token" : "query", lower, upper, jb_energy_class_name(cell->energy.cls), cell->energy.source);
 }
 
 static void print_memory(const struct jb_result_cell *cell)

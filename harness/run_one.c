@@ -49,7 +49,11 @@ static int set_policy(struct jb_cell *cell, const struct jb_run_opts *r, const s
 {
     struct jb_schedule s;
     struct jb_policy p;
-    int rc = jb_schedule_parse(&s, r->precision ? r->precision : "f32", info->n_stages, err);
+    const char *precision = r->precision ? r->precision : JB_PRECISION_STORED;
+    if (!strcmp(precision, JB_PRECISION_STORED)) // f32, or the one precision that there is
+        for (int k = JB_PREC_COUNT - 1; k >= 0; k--)
+            if (info->precisions & 1u << k) precision = jb_precision_name(k);
+    int rc = jb_schedule_parse(&s, precision, info->n_stages, err);
     if (!rc) rc = jb_policy_make(&p, r->policy ? r->policy : "final", r->params, r->n_params, r->thresholds, r->n_thresholds, info->n_exits, err);
     if (rc) return rc;
     if (r->n_params > JB_PLAN_MAX_PARAMS || r->n_thresholds > JB_MAX_STAGES) return jb_fail(err, JB_E_RANGE, "too many parameters or thresholds");
@@ -59,6 +63,19 @@ static int set_policy(struct jb_cell *cell, const struct jb_run_opts *r, const s
     if (r->n_params) memcpy(cell->params, r->params, r->n_params * sizeof *r->params);
     cell->n_thresholds = (uint32_t)r->n_thresholds;
     if (r->n_thresholds) memcpy(cell->threshold, r->thresholds, r->n_thresholds * sizeof *r->thresholds);
+    return 0;
+}
+
+// What only language models have.
+static int set_language(struct jb_cell *cell, const struct jb_run_opts *r, bool text, struct jb_err *err)
+{
+    int kv = r->kv ? jb_kv_parse(r->kv) : JB_KV_F16, fill = r->fill ? jb_fill_parse(r->fill) : JB_FILL_EXACT;
+    if (kv < 0 || fill < 0) return jb_fail(err, JB_E_USAGE, "%s", kv < 0 ? "K/V is f16 or int8" : "a fill is exact or frozen");
+    cell->text = text;
+    cell->threads = r->threads ? r->threads : 1;
+    if (!text && (cell->threads > 1 || kv != JB_KV_F16 || fill != JB_FILL_EXACT)) return jb_fail(err, JB_E_USAGE, "threads, kv and fill are for language models");
+    cell->kv = (enum jb_kv_kind)kv;
+    cell->fill = (enum jb_fill)fill;
     return 0;
 }
 
@@ -74,6 +91,7 @@ static int set_cell(struct jb_ctx *c, const struct jb_run_opts *r, struct jb_err
         rc = set_model(c, r->model_path, r->exits_path, err);
         cell->model = 0;
         if (!rc) rc = set_policy(cell, r, &c->models->info, err);
+        if (!rc) rc = set_language(cell, r, c->workloads->w && jb_workload_is_text(c->workloads->w), err);
     }
     if (rc) return rc;
     int n = cell->model == SIZE_MAX ? snprintf(cell->label, sizeof cell->label, "%s", c->workloads->name)

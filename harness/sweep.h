@@ -52,6 +52,8 @@ struct jb_run_opts {
     uint64_t max_samples;            // 0: all
     double seconds;                  // of measuring; 0: accuracy pass only
     const char *dump_path;           // or NULL
+    uint32_t threads;                // of language models; 0: 1
+    const char *kv, *fill;           // of language models; NULL: "f16", "exact"
 };
 int jb_run_one(const struct jb_run_opts *r, const struct jb_sweep_opts *o, struct jb_result **out, struct jb_err *err);
 

@@ -48,16 +48,19 @@ struct writer {
     struct jb_text_stream stream;
     struct jb_str text;       // all of it
     size_t shown;             // bytes of it that were printed
-    bool stream_out;
+    bool stream_out, terminal; // to a terminal
 };
 
 static void show(struct writer *w)
 {
     if (!w->stream_out || w->text.failed)
         return;
-    fwrite(jb_str_get(&w->text) + w->shown, 1, w->text.len - w->shown, stdout);
+    for (; w->shown < w->text.len; w->shown++) {
+        unsigned char byte = (unsigned char)w->text.s[w->shown];
+        bool steers = w->terminal && (byte < 0x20 || byte == 0x7f) && byte != '\n' && byte != '\t';
+        putchar(steers ? '?' : byte); // a text may not steer the terminal
+    }
     fflush(stdout);
-    w->shown = w->text.len;
 }
 
 // Control tokens are no text.
@@ -246,7 +249,7 @@ static int complete(struct cli *c, const struct opts *o, const char *name, struc
     int rc = cli_language_open(&l, c, name, &o->language, true, err);
     if (rc)
         return rc;
-    struct writer w = { .tokenizer = l.tokenizer, .stream_out = !o->json };
+    struct writer w = { .tokenizer = l.tokenizer, .stream_out = !o->json, .terminal = c->out_tty };
     rc = cli_policy_make(&policy, &o->policy, l.info, err);
     if (!rc)
         rc = make_prompt(o, &l, &prompt, &n_prompt, err);

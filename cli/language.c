@@ -80,6 +80,8 @@ int cli_policy_make(struct jb_policy *out, const struct cli_policy_opts *o, cons
     }
     if (!rc)
         rc = jb_policy_make(out, o->name, params, text.n, o->threshold.n ? o->threshold.item : NULL, o->threshold.n, info->n_exits, err);
+    if (!rc && info->n_exits < 2 && strcmp(o->name, "final") != 0)
+        rc = jb_fail(err, JB_E_UNSUPPORTED, "%s: policy %s has nothing to choose: the model has one exit, its end; a side file brings more (--exits FILE)", info->path, o->name);
     if (!rc)
         rc = jb_policy_fits(out->ops, info, err);
     free(params);

@@ -33,24 +33,28 @@ size_t jb_pack_bytes(enum jb_weight_kind kind, int32_t n, int32_t n_out)
     return (size_t)((n_out + JB_PACK - 1) / JB_PACK) * output_block_bytes(kind, n);
 }
 
-static void pack_plain(size_t bytes, int32_t n, const char *src, int32_t o, char *out)
+static inline __attribute__((always_inline)) void pack_plain(size_t bytes, int32_t n, const char *src, int32_t o, char *out)
 {
     for (size_t k = 0; k < (size_t)n; k++)
         memcpy(out + (k * JB_PACK + (size_t)o) * bytes, src + k * bytes, bytes);
 }
 
 // One row of the file into lane o of an output block.
-static void pack_quantized(enum jb_weight_kind kind, int32_t n, const uint8_t *src, int32_t o, uint8_t *out)
+static inline __attribute__((always_inline)) void pack_quantized(enum jb_weight_kind kind, int32_t n, const uint8_t *src, int32_t o, uint8_t *out)
 {
+    uint32_t sign = kind == JB_W_Q8_0 ? 0x80808080u : 0;
     size_t block = file_block_bytes(kind), heads = kind == JB_W_Q4_1 ? 2 : 1, groups = kind == JB_W_Q8_0 ? 8 : 4;
     for (int32_t b = 0; b < n / JB_QK; b++, src += block, out += JB_PACK * block) {
         const uint8_t *q = src + 2 * heads;
         uint8_t *packed = out + 2 * heads * JB_PACK;
         for (size_t h = 0; h < heads; h++)
             memcpy(out + 2 * (h * JB_PACK + (size_t)o), src + 2 * h, 2);
-        for (size_t g = 0; g < groups; g++)
-            for (size_t j = 0; j < 4; j++) // nibbles already lie as wanted: k = 4g + j and k + 16 in one byte
-                packed[(g * JB_PACK + (size_t)o) * 4 + j] = kind == JB_W_Q8_0 ? q[4 * g + j] ^ 0x80 : q[4 * g + j];
+        for (size_t g = 0; g < groups; g++) { // four bytes at once; nibbles already lie as wanted: k = 4g + j and k + 16 in one byte
+            uint32_t four;
+            memcpy(&four, q + 4 * g, 4);
+            four ^= sign;
+            memcpy(packed + (g * JB_PACK + (size_t)o) * 4, &four, 4);
+        }
     }
 }
 
@@ -59,13 +63,18 @@ void jb_pack_rows(enum jb_weight_kind kind, int32_t n, int32_t n_out, const void
     size_t row = jb_kind_row_bytes(kind, n), bytes = output_block_bytes(kind, n);
     for (int32_t block = block0; block < block1; block++) {
         char *out = (char *)packed + (size_t)block * bytes;
-        memset(out, 0, bytes);
+        if (n_out - block * JB_PACK < JB_PACK)
+            memset(out, 0, bytes);
         for (int32_t o = 0; o < JB_PACK && block * JB_PACK + o < n_out; o++) {
             const char *from = (const char *)src + (size_t)(block * JB_PACK + o) * row;
-            if (quantized(kind))
-                pack_quantized(kind, n, (const uint8_t *)from, o, (uint8_t *)out);
+            if (kind == JB_W_Q8_0) // kinds by name, so that each has loops of its own
+                pack_quantized(JB_W_Q8_0, n, (const uint8_t *)from, o, (uint8_t *)out);
+            else if (kind == JB_W_Q4_0)
+                pack_quantized(JB_W_Q4_0, n, (const uint8_t *)from, o, (uint8_t *)out);
+            else if (kind == JB_W_Q4_1)
+                pack_quantized(JB_W_Q4_1, n, (const uint8_t *)from, o, (uint8_t *)out);
             else
-                pack_plain(kind == JB_W_F32 ? 4 : 2, n, from, o, out);
+                kind == JB_W_F32 ? pack_plain(4, n, from, o, out) : pack_plain(2, n, from, o, out);
         }
     }
 }

@@ -16,7 +16,7 @@ struct opts {
     const char *text, *file, *system;
     int64_t n, ctx, seed;
     double temperature;
-    bool chat, json;
+    bool chat, json, past_end;
     struct cli_policy_opts policy;
     struct cli_language_opts language;
 };
@@ -27,6 +27,7 @@ static const struct cli_option options[] = {
     { "tokens", 'n', CLI_I64, offsetof(struct opts, n), "N", "128", 1, 1e6, "tokens to write, at most; fewer where the model ends its text or the context is full" },
     { "chat", 0, CLI_FLAG, offsetof(struct opts, chat), NULL, NULL, 0, 0, "the prompt is a user's message, put into the model's chat template" },
     { "system", 0, CLI_TEXT, offsetof(struct opts, system), "TEXT", NULL, 0, 0, "with --chat: the system's message, instead of the template's own" },
+    { "past-end", 0, CLI_FLAG, offsetof(struct opts, past_end), NULL, NULL, 0, 0, "go on where the model ends its text" },
     { "temp", 0, CLI_F64, offsetof(struct opts, temperature), "T", "0", 0, 100, "draw from softmax(logits / T); 0: the most likely token" },
     { "seed", 0, CLI_I64, offsetof(struct opts, seed), "N", "1", 0, 9007199254740992.0, "with --temp: same seed, same text" },
     { "ctx", 0, CLI_I64, offsetof(struct opts, ctx), "N", "0", 0, 1e9, "positions to make room for; 0: as many as prompt and answer need, up to the model's own limit" },
@@ -263,7 +264,7 @@ static int complete(struct cli *c, const struct opts *o, const char *name, struc
     if (!rc)
         rc = jb_sequence_open(&s, session, &policy, &l.schedule, (uint32_t)o->n, &l.clock, err);
     struct jb_sequence_query q = {
-        .prompt = prompt, .n_prompt = n_prompt, .n_steps = (uint32_t)o->n, .want_logprob = o->json, .stop = end, .n_stop = n_end,
+        .prompt = prompt, .n_prompt = n_prompt, .n_steps = (uint32_t)o->n, .want_logprob = o->json, .stop = end, .n_stop = o->past_end ? 0 : n_end,
         .temperature = o->temperature, .seed = (uint64_t)o->seed, .on_token = on_token, .user = &w, .cancel = l.cancel,
     };
     if (!rc)

@@ -106,6 +106,7 @@ check "closed output ends with 4" [ $status -eq 4 ]
 check "a reader that leaves is no crash" [ ! -s err ]
 
 . "$source_tree/tests/cli/power.sh"
+. "$source_tree/tests/cli/language.sh"
 . "$source_tree/tests/cli/compare.sh"
 
 echo "$passed passed, $failed failed, $skipped skipped"

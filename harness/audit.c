@@ -248,7 +248,7 @@ static int compare_seeds(const char *a_dir, const char *b_dir, struct jb_audit_r
     return 0;
 }
 
-static int judge_seeds(struct jb_audit *a, struct jb_err *err)
+int jb_audit_judge_seeds(struct jb_audit *a, struct jb_err *err)
 {
     uint64_t n = 0, wrong = 0;
     for (size_t i = 0; i < a->n; i++) {
@@ -282,6 +282,6 @@ int jb_audit_seeds(const char *plan_path, const struct jb_plan_set *sets, size_t
         if (!rc && !(row = add(&a, label))) rc = jb_fail(err, JB_E_NOMEM, "audit");
         if (!rc) rc = compare_seeds(path[0], path[1], row, err);
     }
-    if (!rc) rc = judge_seeds(&a, err);
+    if (!rc) rc = jb_audit_judge_seeds(&a, err);
     return finish(&a, rc, out);
 }

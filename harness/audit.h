@@ -19,5 +19,7 @@ int jb_audit_cache(const struct jb_plan *p, const struct jb_sweep_opts *o, uint3
 // Seeds: a plan is run under each of n seeds (into DIR/seed-N), runs 1 and 2, 3 and 4, ... are compared. They are the same thing, so each comparison that sees a difference in latency, joules or accuracy is
 // a false one, and at most the stated share of comparisons may have any (Holm within each: 5 %). fail: so many false ones have a chance below 1 % at that rate. n: comparisons.
 int jb_audit_seeds(const char *plan_path, const struct jb_plan_set *sets, size_t n_sets, const struct jb_sweep_opts *o, const char *dir, uint32_t n_seeds, struct jb_audit *out, struct jb_err *err);
+// The row "all" behind rows of single comparisons (n 1: it compared something; observed: how many figures seemed to differ), as jb_audit_seeds adds it. The verdict is in that row alone.
+int jb_audit_judge_seeds(struct jb_audit *a, struct jb_err *err);
 
 #endif

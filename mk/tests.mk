@@ -16,7 +16,9 @@ THREADED_SOURCES := $(if $(TEST_SOURCES),$(shell grep -lE 'pthread|jb:threads' $
 
 # The countdown tests fail one allocation after another by the linker's --wrap; the product knows nothing of it.
 OOM_WRAP := $(foreach f,malloc calloc realloc free strdup strndup aligned_alloc posix_memalign,-Wl,--wrap=$f)
-test_ldflags = $(if $(filter tests/oom/%,$1),$(OOM_WRAP))
+# Audits are tested on a model that remembers: its kernels come by the same way (tests/audit/memo.h).
+AUDIT_WRAP := -Wl,--wrap=jb_kernels_init
+test_ldflags = $(if $(filter tests/oom/%,$1),$(OOM_WRAP))$(if $(filter tests/audit/%,$1),$(AUDIT_WRAP))
 
 # T=base or T=base/test_json picks tests.
 T ?=

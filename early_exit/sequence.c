@@ -154,7 +154,7 @@ static void take_answer(struct jb_sequence *s, const struct jb_query_result *r, 
     if (s->q->on_token) s->q->on_token(s->q->user, s->n_tokens - 1, t);
 }
 
-// The prompt, and the first answer behind it. False in *more: cancelled before.
+// The prompt, and the first answer behind it, unless it is cancelled before.
 static int run_prompt(struct jb_sequence *s, struct jb_sequence_result *out, struct jb_err *err)
 {
     const struct jb_sequence_query *q = s->q;
@@ -180,21 +180,28 @@ static bool is_stop(const struct jb_sequence_query *q, uint32_t token)
     return false;
 }
 
-static int run_steps(struct jb_sequence *s, struct jb_sequence_result *out, struct jb_err *err)
+// Why the query is over with the answers it has; false: it is not.
+static bool is_over(const struct jb_sequence *s, const struct jb_sequence_result *r, enum jb_sequence_end *end)
 {
     const struct jb_sequence_query *q = s->q;
-    for (;;) {
-        uint32_t done = s->n_tokens, next;
-        out->end = JB_END_CANCELLED;
-        if (done == 0) return JB_OK; // cancelled in the prompt
-        next = q->forced ? q->target[done - 1] : s->tokens[done - 1].token;
-        out->end = is_stop(q, s->tokens[done - 1].token) ? JB_END_STOP : done == q->n_steps ? JB_END_STEPS : out->n_positions == s->opts->max_positions ? JB_END_CONTEXT : JB_END_CANCELLED;
-        if (out->end != JB_END_CANCELLED || cancelled(s)) return JB_OK;
+    if (s->n_tokens && is_stop(q, s->tokens[s->n_tokens - 1].token)) *end = JB_END_STOP;
+    else if (s->n_tokens == q->n_steps) *end = JB_END_STEPS;
+    else if (r->n_positions == s->opts->max_positions) *end = JB_END_CONTEXT;
+    else if (!s->n_tokens || cancelled(s)) *end = JB_END_CANCELLED; // no answer: it was cancelled in the prompt
+    else return false;
+    return true;
+}
+
+static int run_steps(struct jb_sequence *s, struct jb_sequence_result *out, struct jb_err *err)
+{
+    while (!is_over(s, out, &out->end)) {
+        uint32_t next = s->q->forced ? s->q->target[s->n_tokens - 1] : s->tokens[s->n_tokens - 1].token;
         int rc = run_rows(s, &next, 1, true, NULL, err);
         if (rc) return rc;
         out->n_positions++;
         take_answer(s, &s->results[0], out);
     }
+    return JB_OK;
 }
 
 // Deferred work, and the end of the clock.

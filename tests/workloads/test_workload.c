@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "base/clock.h"
 #include "tests/workloads/files.h"
+#include "workloads/text/text_set.h"
 #include "workloads/workload.h"
 
 static const struct jb_paths source_tree = { .source_dir = "." }; // tests run from the repository root
@@ -37,11 +38,11 @@ static void every_row_is_whole(void **state)
         assert_non_null(o->options);
         assert_non_null(o->open);
         assert_non_null(o->close);
-        assert_non_null(o->sample);
-        assert_non_null(o->score);
+        assert_true((o->sample && o->score) || o->text); // images, or text
+        assert_false(o->sample && o->text);
         o->close(NULL);
     }
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 7);
     for (int s = 0; s < JB_SPLIT_COUNT; s++)
         assert_int_equal(jb_split_parse(jb_split_name((enum jb_split)s)), s);
     assert_int_equal(jb_split_parse("validation"), -1);
@@ -231,21 +232,93 @@ static void classify_refuses(void **state)
     temp_close(&t);
 }
 
+// The committed texts: windows follow the rule, targets are words, prompts are ChatML, and their hashes do not change unseen.
+static void texts_are_there(void **state)
+{
+    (void)state;
+    struct jb_workload_opts o = { &source_tree, NULL, 0 };
+    struct jb_workload_param wide = { "bytes", "4096" }, bad = { "bytes", "12" };
+    struct jb_workload *w = NULL;
+    struct jb_err err = { 0 };
+    struct jb_text_query q;
+    struct jb_row_input row;
+    uint32_t label;
+    if (jb_workload_open(&w, "prose", &o, &err)) fail_msg("%s", err.detail);
+    const struct jb_workload_info *info = jb_workload_info(w);
+    assert_string_equal(info->unit, "token");
+    assert_int_equal(info->n[JB_SPLIT_TRAIN], 0);
+    assert_true(info->n[JB_SPLIT_FIT] > 100 && info->n[JB_SPLIT_CALIBRATION] > 200 && info->n[JB_SPLIT_TEST] > 300);
+    for (int s = JB_SPLIT_FIT; s < JB_SPLIT_COUNT; s++)
+        for (uint32_t i = 0; i < info->n[s]; i++) {
+            assert_int_equal(jb_workload_text(w, (enum jb_split)s, i, &q), 0);
+            assert_true(q.forced && !q.chat && q.n_bytes >= 512 && q.n_bytes < 1024 + 64 && q.prompt_bytes >= q.n_bytes / 2 && q.prompt_bytes < q.n_bytes);
+            assert_true(strchr(" \n\t\r", q.text[q.prompt_bytes]) && !strchr(" \n\t\r", q.text[0]));
+        }
+    assert_int_equal(jb_workload_text(w, JB_SPLIT_TEST, info->n[JB_SPLIT_TEST], &q), JB_E_RANGE);
+    assert_int_equal(jb_workload_sample(w, JB_SPLIT_TEST, 0, &row, &label), JB_E_UNSUPPORTED);
+    uint32_t narrow = info->n[JB_SPLIT_TEST];
+    char hash[65];
+    snprintf(hash, sizeof hash, "%s", info->sha256[JB_SPLIT_TEST]);
+    jb_workload_close(w);
+    o.params = &wide;
+    o.n_params = 1;
+    assert_int_equal(jb_workload_open(&w, "prose", &o, &err), 0);
+    assert_true(jb_workload_info(w)->n[JB_SPLIT_TEST] < narrow / 3 && strcmp(jb_workload_info(w)->sha256[JB_SPLIT_TEST], hash));
+    jb_workload_close(w);
+    o.params = &bad;
+    assert_int_equal(jb_workload_open(&w, "prose", &o, &err), JB_E_RANGE);
+    o.n_params = 0;
+    assert_int_equal(jb_workload_open(&w, "cloze", &o, &err), 0);
+    assert_int_equal(jb_workload_info(w)->n[JB_SPLIT_TEST], 235);
+    assert_int_equal(jb_workload_text(w, JB_SPLIT_TEST, 0, &q), 0);
+    assert_true(q.forced && q.text[q.prompt_bytes] == ' ' && !memchr(q.text + q.prompt_bytes + 1, ' ', q.n_bytes - q.prompt_bytes - 1));
+    jb_workload_close(w);
+    assert_int_equal(jb_workload_open(&w, "decode", &o, &err), 0);
+    assert_int_equal(jb_workload_info(w)->n[JB_SPLIT_TEST], 24);
+    assert_int_equal(jb_workload_text(w, JB_SPLIT_TEST, 0, &q), 0);
+    assert_true(!q.forced && q.chat && q.n_new > 0 && q.prompt_bytes == q.n_bytes && strncmp(q.text, "<|im_start|>", 12) == 0);
+    jb_workload_close(w);
+}
+
+static void corpora_that_are_none(void **state)
+{
+    (void)state;
+    static const struct { const char *text; int code; } cases[] = {
+        { "", JB_E_INVALID },
+        { "\n\n", JB_E_INVALID },
+        { "{\"id\": \"a\"}\n", 0 },
+        { "{\"text\": \"a\"}\n", JB_E_INVALID },
+        { "{\"id\": \"a\", \"text\": 5}\n", JB_E_INVALID },
+        { "{\"id\": \"a\", \"text\": \"x\", \"context\": \"y\"}\n", JB_E_INVALID },
+        { "{\"id\": \"a\", \"texts\": \"x\"}\n", JB_E_INVALID },
+        { "[1]\n", JB_E_INVALID },
+        { "{\"id\": \"a\", \"n\": 0}\n", JB_E_RANGE },
+        { "{\"id\": \"a\", \"text\": \"x\"} {}\n", JB_E_INVALID },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct jb_corpus c = { 0 };
+        struct jb_err err = { 0 };
+        int rc = jb_corpus_parse(&c, "lines", cases[i].text, strlen(cases[i].text), &err);
+        if ((rc == 0) != (cases[i].code == 0)) fail_msg("case %zu gave %d: %s", i, rc, err.detail);
+        jb_corpus_close(&c);
+    }
+}
+
 static void paths_in_their_order(void **state)
 {
     (void)state;
     struct temp_dir t;
-    char dir[4][300], out[400], want[400];
-    static const char *const names[] = { "plan", "data", "share", "source" };
+    char dir[5][300], out[400], want[400];
+    static const char *const names[] = { "plan", "data", "share", "models", "source" };
     temp_open(&t);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         snprintf(dir[i], sizeof dir[i], "%s/%s", t.path, names[i]);
         mkdir(dir[i], 0700);
     }
-    struct jb_paths p = { dir[0], dir[1], dir[2], dir[3] };
+    struct jb_paths p = { .plan_dir = dir[0], .jb_data = dir[1], .share_dir = dir[2], .models_dir = dir[3], .source_dir = dir[4] };
     struct jb_err err = { 0 };
     says(jb_paths_resolve(&p, "x.idx", out, sizeof out, &err), JB_E_NOT_FOUND, &err, "\"x.idx\" was not found; tried ");
-    for (int i = 3; i >= 0; i--) { // the later one always wins over those before
+    for (int i = 4; i >= 0; i--) { // the later one always wins over those before
         char name[32];
         snprintf(name, sizeof name, "%s/x.idx", names[i]);
         snprintf(want, sizeof want, "%s", temp_write(&t, name, "x", 1));
@@ -273,6 +346,8 @@ int main(void)
         cmocka_unit_test(classify_reads_both_formats),
         cmocka_unit_test(classify_refuses),
         cmocka_unit_test(paths_in_their_order),
+        cmocka_unit_test(texts_are_there),
+        cmocka_unit_test(corpora_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/cpu.h"
@@ -52,7 +53,7 @@ static int whole_life(void *user)
     if (!rc)
         rc = jb_model_open_memory(&m, "oom", data, n, NULL, 0, &k, NULL, &err);
     if (!rc)
-        rc = jb_session_open(&s, m, &(struct jb_session_opts){ .max_rows = 2 }, &err);
+        rc = jb_session_open(&s, m, &(struct jb_session_opts){ .max_rows = 2, .threads = strcmp(o->kind, "llama") == 0 ? 2 : 1 }, &err);
     if (!rc)
         rc = run(s, jb_model_info(m));
     jb_session_close(s);
@@ -75,8 +76,20 @@ static void test_state(void **state)
     oom_countdown("state", whole_life, &o);
 }
 
+static void test_llama(void **state)
+{
+    (void)state;
+    struct jb_synth_opts o = options("llama");
+    o.type = "q8_0";
+    o.width = 64;
+    o.layers = 2;
+    o.vocab = 259;
+    o.context = 16;
+    oom_countdown("llama", whole_life, &o);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cnn), cmocka_unit_test(test_state) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_cnn), cmocka_unit_test(test_state), cmocka_unit_test(test_llama) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

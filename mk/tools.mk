@@ -39,6 +39,6 @@ lint:
 ## make deps [DEPS=all]     install what is missing by apt; models: also the client of `make models`; all: also what `make check` can use
 ## make check-layers        includes against the order, printing and exit below cli/, x86 outside its home
 ## make check-headers       each header compiled alone
-## make check-docs          docs/exit-codes.md against base/*.def
+## make check-docs          docs/exit-codes.md against base/*.def, docs/results.md against the schema
 ## make fashion-data        fetch the Fashion-MNIST images for retraining into build/fashion-data
 ## make lint                cppcheck, if it is there

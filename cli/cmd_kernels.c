@@ -68,7 +68,7 @@ static int check(const struct opts *o, uint32_t mask, struct sink *s, cJSON *roo
     else
         cli_table_open(&s->table, "result|kernel|>cases|>failures|>worst error|first failure");
     *n_cases = 0;
-    rc = jb_kernels_check(mask, require, (uint64_t)o->seed, check_row, s, n_cases, err);
+    rc = jb_kernels_check(mask, require, (uint64_t)o->seed, 1, check_row, s, n_cases, err);
     if (o->json)
         jb_json_put_u64(root, "cases", *n_cases);
     else

@@ -100,7 +100,7 @@ static int run_case(struct jb_fixture *f, const struct jb_body *body, const stru
     return JB_OK;
 }
 
-int jb_check_row(struct jb_fixture *f, const struct jb_kernel_row *row, size_t most, struct jb_kernel_check_row *out, struct jb_err *err)
+int jb_check_row(struct jb_fixture *f, const struct jb_kernel_row *row, size_t first, size_t stride, size_t most, struct jb_kernel_check_row *out, struct jb_err *err)
 {
     const struct jb_body *body = jb_body_of(row->op);
     struct jb_kernels k;
@@ -110,7 +110,7 @@ int jb_check_row(struct jb_fixture *f, const struct jb_kernel_row *row, size_t m
     jb_kernels_init(&k, 0);
     jb_kernel_take(&k, row);
     f->check = true;
-    for (size_t i = 0; most == 0 || i < most; i++) {
+    for (size_t i = first; most == 0 || i < most; i += stride) {
         f->tolerance = NULL;
         if (!body->check_case(f, i))
             break;
@@ -134,7 +134,7 @@ static int missing_tier(uint32_t require, uint32_t tested, struct jb_err *err)
     return JB_OK;
 }
 
-int jb_kernels_check(uint32_t mask, uint32_t require, uint64_t seed, jb_kernel_check_fn report, void *user, uint64_t *n_cases, struct jb_err *err)
+int jb_kernels_check(uint32_t mask, uint32_t require, uint64_t seed, size_t stride, jb_kernel_check_fn report, void *user, uint64_t *n_cases, struct jb_err *err)
 {
     struct jb_fixture f;
     uint64_t cases = 0, failures = 0;
@@ -147,7 +147,7 @@ int jb_kernels_check(uint32_t mask, uint32_t require, uint64_t seed, jb_kernel_c
         struct jb_kernel_check_row result;
         if (row->bits == 0 || (row->bits & ~mask) != 0)
             continue;
-        code = jb_check_row(&f, row, 0, &result, err);
+        code = jb_check_row(&f, row, i % stride, stride, 0, &result, err);
         if (code != JB_OK)
             break;
         if (result.cases == 0)

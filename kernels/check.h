@@ -12,9 +12,10 @@ struct jb_kernel_check_row {
 };
 typedef void (*jb_kernel_check_fn)(void *user, const struct jb_kernel_check_row *row);
 
-// Tests every pointer that a tier in `mask` added against the reference. *n_cases 0 is a failure by itself (the caller's to judge).
+// Tests every pointer that a tier in `mask` added against the reference: every `stride`-th of its cases, which begin elsewhere from kernel to kernel (1: all; more where a sanitizer makes
+// them slow). *n_cases 0 is a failure by itself (the caller's to judge).
 // With `require` (a mask of tiers) a tier without any kernel under test is UNAVAILABLE. Returns MISMATCH if anything failed.
-int jb_kernels_check(uint32_t mask, uint32_t require, uint64_t seed, jb_kernel_check_fn report, void *user, uint64_t *n_cases, struct jb_err *err);
+int jb_kernels_check(uint32_t mask, uint32_t require, uint64_t seed, size_t stride, jb_kernel_check_fn report, void *user, uint64_t *n_cases, struct jb_err *err);
 // Checks that deliberately wrong kernels are caught (the checker's own test).
 int jb_kernels_check_self(struct jb_err *err);
 

@@ -185,7 +185,7 @@ int jb_kernels_check_self(struct jb_err *err)
         return code;
     for (size_t i = 0; i < sizeof bad_rows / sizeof bad_rows[0] && code == JB_OK; i++) {
         struct jb_kernel_check_row result;
-        code = jb_check_row(&f, &bad_rows[i], 400, &result, err);
+        code = jb_check_row(&f, &bad_rows[i], 0, 1, 400, &result, err);
         if (code == JB_OK && (result.failures == 0 || result.detail[0] == '\0'))
             code = jb_fail(err, JB_E_INTERNAL, "kernel check: the wrong kernel %s passed %llu cases", result.symbol, (unsigned long long)result.cases);
     }
@@ -194,7 +194,7 @@ int jb_kernels_check_self(struct jb_err *err)
         struct jb_kernel_check_row result;
         if (jb_kernel_rows[i].bits != 0)
             continue;
-        code = jb_check_row(&f, &jb_kernel_rows[i], 60, &result, err);
+        code = jb_check_row(&f, &jb_kernel_rows[i], 0, 1, 60, &result, err);
         if (code == JB_OK && (result.failures > 0 || result.cases == 0))
             code = jb_fail(err, JB_E_INTERNAL, "kernel check: %s differs from itself: %s", result.symbol, result.detail);
     }

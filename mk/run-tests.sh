@@ -18,6 +18,8 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then WITHOUT_ASLR="setarch $(uname
 run_one() {
     local program=$1 log=$1.log started=$EPOCHREALTIME prefix= status seconds p s f note=
     [[ $program == */tsan*/* ]] && prefix=$WITHOUT_ASLR
+    # Kernels against the reference: one case in seven where a sanitizer makes each slow (tests/kernels).
+    [[ $program == */asan/* || $program == */tsan/* ]] && export JB_KERNEL_STRIDE=${JB_KERNEL_STRIDE:-7}
     # shellcheck disable=SC2086
     timeout "$TEST_TIMEOUT" $prefix "$program" >"$log" 2>&1
     status=$?

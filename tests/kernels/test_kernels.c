@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -208,16 +209,25 @@ static void count_rows(void *user, const struct jb_kernel_check_row *row)
     ++*(int *)user;
 }
 
+// Every case, but one in so many where the sanitizers' parts of `make` say so: each kernel still has its share.
+static size_t stride_of_cases(void)
+{
+    const char *text = getenv("JB_KERNEL_STRIDE");
+    long n = text ? strtol(text, NULL, 10) : 1;
+    return n < 1 || n > 50 ? 1 : (size_t)n;
+}
+
 static void test_every_tier(void **state)
 {
     (void)state;
     struct jb_err err = { 0 };
     uint32_t mask = jb_cpu_detect();
     uint64_t cases = 0;
-    int rows = 0, code = jb_kernels_check(mask, 0, 20261122, count_rows, &rows, &cases, &err);
+    size_t stride = stride_of_cases();
+    int rows = 0, code = jb_kernels_check(mask, 0, 20261122, stride, count_rows, &rows, &cases, &err);
     if (code != JB_OK)
         fail_msg("%s", err.detail);
-    assert_true(mask == 0 ? cases == 0 : cases > 1000 && rows > 0);
+    assert_true(mask == 0 ? cases == 0 : cases > 1000 / stride && rows > 0);
 }
 
 static void test_required_tier(void **state)
@@ -225,7 +235,7 @@ static void test_required_tier(void **state)
     (void)state;
     struct jb_err err = { 0 };
     uint64_t cases = 99;
-    assert_int_equal(jb_kernels_check(0, JB_CPU_AVX2, 1, NULL, NULL, &cases, &err), JB_E_UNAVAILABLE);
+    assert_int_equal(jb_kernels_check(0, JB_CPU_AVX2, 1, 1, NULL, NULL, &cases, &err), JB_E_UNAVAILABLE);
     assert_non_null(strstr(err.detail, "avx2"));
     assert_int_equal(cases, 0);
 }

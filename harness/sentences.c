@@ -116,6 +116,12 @@ static int answer(struct list *l, const struct jb_result_cell *like)
     const struct jb_result *r = l->b->r;
     double best;
     char text[24], limit[24];
+    if (like->language.kv) { // tokens have qualities of their own
+        struct jb_str s = { 0 };
+        int rc = jb_language_answer(r, like, &s) ? say(l, "answer", &s) : s.failed ? JB_E_NOMEM : 0;
+        jb_str_free(&s);
+        return rc;
+    }
     size_t at = cheapest_within(r, like, &best);
     if (at == SIZE_MAX) return 0;
     const struct jb_result_cell *c = &r->cells[at];
@@ -313,7 +319,7 @@ static int energy_words(struct list *l)
         jb_str_addf(&s, "Energy is %s (source %s at %s: %s).", jb_energy_class_name(with->energy.cls), with->energy.source, with->energy.root, with->energy.domains);
         if (r->power.remark) jb_str_addf(&s, " %s.", r->power.remark);
         add_widths(&s, r);
-    } else if (without) jb_str_addf(&s, "Which setting costs the fewest joules per correct answer is not known, because energy was not measured: %s.", without->energy.reason ? without->energy.reason : "no reason was given");
+    } else if (without) jb_str_addf(&s, "Which setting costs the fewest joules per %s is not known, because energy was not measured: %s.", without->language.kv ? "committed token" : "correct answer", without->energy.reason ? without->energy.reason : "no reason was given");
     if (with && n_without) jb_str_addf(&s, " %zu of %zu cells have none: %s.", n_without, n_with + n_without, without->energy.reason ? without->energy.reason : "no reason was given");
     int rc = with || without ? say(l, "energy", &s) : 0;
     jb_str_free(&s);

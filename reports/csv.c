@@ -17,7 +17,9 @@ static const char COLUMNS[] =
     "energy_per,energy_gross_uj,energy_gross_lower_uj,energy_gross_upper_uj,energy_net_uj,energy_net_lower_uj,energy_net_upper_uj,energy_per_correct_uj,"
     "energy_per_correct_lower_uj,energy_per_correct_upper_uj,energy_root,energy_domains,energy_power_w,energy_idle_w,energy_idle_lower_w,energy_idle_upper_w,"
     "energy_edp_uj_ms,energy_half_width,energy_windows,energy_windows_failed,energy_drift_windows,energy_stopped,energy_remark,"
-    "energy_reason,energy_modelled_source,energy_modelled_relative,energy_modelled_uj,others_cpu_share,others_cpu_contaminated,others_cpu_repeated,pareto_front\r\n";
+    "energy_reason,energy_modelled_source,energy_modelled_relative,energy_modelled_uj,others_cpu_share,others_cpu_contaminated,others_cpu_repeated,pareto_front,"
+    "kv,fill,quality,ppl,ppl_lower,ppl_upper,tokens_prompt,tokens_committed,tokens_drafted,ttft_mean_ns,ttft_p50_ns,ttft_p90_ns,ttft_p99_ns,ttft_n,tpot_mean_ns,tpot_p50_ns,tpot_p90_ns,tpot_p99_ns,tpot_n,"
+    "deferred_macs,deferred_bytes\r\n";
 
 static void text(struct jb_str *b, const char *value)
 {
@@ -164,6 +166,44 @@ static void energy(struct jb_str *b, const struct jb_result_cell *c)
     count(b, c->others.repeated);
 }
 
+static void times(struct jb_str *b, const struct jb_result_cell *c, const struct jb_result_times *t)
+{
+    num(b, t->mean);
+    num(b, t->p50);
+    num(b, t->p90);
+    num(b, t->p99);
+    if (jb_cell_is_language(c))
+        count(b, t->n);
+    else
+        jb_str_add(b, ",");
+}
+
+// Empty where there is no language model, but for the qualities.
+static void language(struct jb_str *b, const struct jb_result_cell *c)
+{
+    const struct jb_result_language *l = &c->language;
+    struct jb_str q = {0};
+    text(b, l->kv);
+    text(b, l->fill);
+    for (size_t i = 0; i < c->n_quality; i++) {
+        jb_str_addf(&q, "%s%s=", i ? ";" : "", jb_text(c->quality[i].name, ""));
+        number(&q, c->quality[i].value, "");
+    }
+    text(b, jb_str_get(&q));
+    b->failed |= q.failed;
+    jb_str_free(&q);
+    num(b, l->ppl.value);
+    num(b, l->ppl.lower);
+    num(b, l->ppl.upper);
+    num(b, l->prompt);
+    num(b, l->committed);
+    num(b, l->drafted);
+    times(b, c, &l->ttft);
+    times(b, c, &l->tpot);
+    num(b, l->deferred_macs);
+    number(b, l->deferred_bytes, "\r\n");
+}
+
 static int rows(struct jb_str *b, const struct jb_result *r, const char *run, struct jb_err *err)
 {
     struct jb_view v;
@@ -175,7 +215,8 @@ static int rows(struct jb_str *b, const struct jb_result *r, const char *run, st
         setting(b, &r->cells[i]);
         figures(b, &r->cells[i]);
         energy(b, &r->cells[i]);
-        jb_str_add(b, v.cells[i].front ? "1\r\n" : v.cells[i].usable ? "0\r\n" : "\r\n");
+        jb_str_add(b, v.cells[i].front ? "1," : v.cells[i].usable ? "0," : ",");
+        language(b, &r->cells[i]);
     }
     jb_view_close(&v);
     return JB_OK;

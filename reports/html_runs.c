@@ -80,7 +80,7 @@ static void answer_row(struct jb_str *b, const struct jb_view *views, size_t n)
         }
         const struct jb_result_cell *c = &views[i].r->cells[g->answer];
         jb_html_text(b, c->label, "?");
-        jb_fmt_percent(acc, c->accuracy.value);
+        jb_fmt_percent(acc, jb_cell_value(c));
         jb_fmt_ns(ns, c->latency_mean_ns);
         jb_str_addf(b, "<br><b>%s, ", acc);
         jb_html_figure(b, ns);
@@ -126,7 +126,7 @@ static void matched_row(struct jb_str *b, const struct jb_view *views, struct ke
         }
         const struct jb_result_cell *c = &views[i].r->cells[hit->index];
         jb_fmt_ns(ns, c->latency_mean_ns);
-        jb_fmt_percent(acc, c->accuracy.value);
+        jb_fmt_percent(acc, jb_cell_value(c));
         jb_str_addf(b, "<td data-v=\"%.9g\">", c->latency_mean_ns);
         jb_html_figure(b, ns);
         if (i)

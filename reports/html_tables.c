@@ -1,5 +1,6 @@
 // Tables and tiles of report.html.
 #include "reports/html.h"
+#include "reports/language.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -122,6 +123,23 @@ static void add_range(struct jb_str *s, double lower_uj, double upper_uj)
     jb_str_addf(s, " [%s, %s]", lower, upper);
 }
 
+// What a reader of text feels first, and what memory has to deliver.
+static void token_tiles(struct jb_str *b, const struct jb_result_cell *c, const struct jb_result_cell *full)
+{
+    char text[24];
+    struct jb_str s = {0};
+    if (isfinite(c->language.ttft.mean)) {
+        jb_fmt_ns(text, c->language.ttft.mean);
+        tile(b, text, "to the first token, mean, prompt included");
+    }
+    jb_fmt_bytes(text, c->bytes_mean);
+    against(&s, "read a token", full ? full->bytes_mean : NAN, c->bytes_mean, NULL);
+    if (isfinite(c->bytes_mean))
+        tile(b, text, jb_str_get(&s));
+    b->failed |= s.failed;
+    jb_str_free(&s);
+}
+
 void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
 {
     char text[24];
@@ -130,34 +148,39 @@ void jb_html_tiles(struct jb_str *b, const struct jb_view *v, const struct jb_gr
         return;
     const struct jb_result_cell *c = &v->r->cells[g->answer], *f = g->full == JB_NO_CELL || g->full == g->answer ? NULL : &v->r->cells[g->full];
     jb_str_add(b, "<div class=\"tiles\">\n");
-    jb_fmt_percent(text, c->accuracy.value);
-    jb_str_add(&s, "accuracy");
+    const struct jb_result_quality *q = g->tokens ? jb_cell_quality(c, g->quality) : NULL;
+    double lower = q ? q->lower : c->accuracy.lower, upper = q ? q->upper : c->accuracy.upper;
+    jb_fmt_percent(text, jb_cell_value(c));
+    jb_str_add(&s, g->tokens ? jb_quality_words(g->quality) : "accuracy");
     if (g->short_note[0])
         jb_str_addf(&s, ", %s", g->short_note);
-    if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
-        jb_str_addf(&s, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
+    if (isfinite(lower) && isfinite(upper))
+        jb_str_addf(&s, " [%.2f, %.2f]", lower * 100, upper * 100);
     tile(b, text, jb_str_get(&s));
     jb_str_clear(&s);
     jb_fmt_ns(text, c->latency_mean_ns);
-    against(&s, "mean latency", f ? f->latency_mean_ns : NAN, c->latency_mean_ns, v->cells[g->answer].hull_latency);
+    against(&s, g->tokens ? "a token, mean" : "mean latency", f ? f->latency_mean_ns : NAN, c->latency_mean_ns, v->cells[g->answer].hull_latency);
     tile(b, text, jb_str_get(&s));
     jb_str_clear(&s);
+    if (g->tokens)
+        token_tiles(b, c, f);
     jb_fmt_count(text, c->macs_mean);
-    against(&s, "mean MACs", f ? f->macs_mean : NAN, c->macs_mean, v->cells[g->answer].hull_macs);
+    against(&s, g->tokens ? "MACs a token" : "mean MACs", f ? f->macs_mean : NAN, c->macs_mean, v->cells[g->answer].hull_macs);
     tile(b, text, jb_str_get(&s));
     jb_str_clear(&s);
     if (jb_cell_has_energy(c)) {
         jb_fmt_uj(text, c->energy.gross_uj);
-        jb_str_addf(&s, "energy a %s, gross, %s", jb_text(c->energy.per, "query"), jb_energy_class_name(c->energy.cls));
+        jb_str_addf(&s, "energy a %s, gross, %s", jb_energy_per(c), jb_energy_class_name(c->energy.cls));
         add_range(&s, c->energy.gross_lower_uj, c->energy.gross_upper_uj);
         tile(b, text, jb_str_get(&s));
         jb_str_clear(&s);
-        jb_fmt_uj(text, c->energy.per_correct_uj);
+        jb_fmt_uj(text, g->tokens ? NAN : c->energy.per_correct_uj);
         jb_str_addf(&s, "gross a correct answer, %s", jb_energy_class_name(c->energy.cls));
         add_range(&s, c->energy.per_correct_lower_uj, c->energy.per_correct_upper_uj);
         if (g->joules == g->answer)
             jb_str_add(&s, ": the fewest");
-        tile(b, text, jb_str_get(&s));
+        if (!g->tokens)
+            tile(b, text, jb_str_get(&s));
     } else if (v->energy_said) {
         tile(b, "none", "energy was not measured: the reason stands above");
     } else {
@@ -226,10 +249,60 @@ static void left_out(struct jb_str *b, size_t n)
         jb_str_addf(b, "<p class=\"sub\">%zu more rows stand in results.csv.</p>\n", n - JB_MAX_ROWS);
 }
 
+static void token_row(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, const struct jb_token_table *t, size_t index)
+{
+    struct jb_token_figure f;
+    jb_str_add(b, index == g->answer ? "<tr class=\"is\">" : v->cells[index].front ? "<tr>" : "<tr class=\"other\">");
+    name_cell(b, v, g, index);
+    for (size_t k = 0; k < t->n; k++) {
+        jb_token_figure(&f, v, g, &t->column[k], index);
+        if (t->column[k].left)
+            jb_str_add(b, "<td class=\"l\">");
+        else
+            sort_key(b, f.key);
+        if (t->column[k].left || !isfinite(f.key))
+            jb_html_text(b, f.main, "");
+        else
+            jb_html_figure(b, f.main);
+        if (f.more[0])
+            jb_str_addf(b, " <small>%s</small>", f.more);
+        jb_str_add(b, "</td>");
+    }
+    jb_str_add(b, "</tr>\n");
+}
+
+static void token_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
+{
+    struct jb_token_table t;
+    jb_token_columns(&t, v, g);
+    jb_str_addf(b, "<h3>Every valid setting</h3>\n<p class=\"sub\">Pareto front of %s and mean time a token first, then by %s.", jb_quality_words(g->quality), jb_quality_words(g->quality));
+    if (g->note) {
+        jb_str_add(b, " Quality: ");
+        jb_html_text(b, g->note, "");
+        jb_str_add(b, ".");
+    }
+    jb_str_add(b, " Intervals of quality take queries as the units, for tokens of one text depend on each other. Perplexity: lower is better. Agreement: with what the full model with the same kind of K/V"
+                  " answers. A token\xe2\x80\x99s time is its own step; reading the prompt is in the time to the first token. Late: K/V of skipped layers, filled when a later token went deeper.");
+    if (g->energy_class)
+        jb_str_add(b, " Joules: per committed token, prompts included, with hard bounds; net is gross less the idle power measured before and after each block.");
+    jb_str_add(b, "</p>\n<div><div class=\"scroll tall\"><table class=\"s\"><thead><tr><th>setting</th>");
+    for (size_t k = 0; k < t.n; k++)
+        jb_str_addf(b, "<th%s>%s</th>", t.column[k].left ? " class=\"l\"" : "", t.column[k].head);
+    jb_str_add(b, "</tr></thead><tbody>\n");
+    for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
+        token_row(b, v, g, &t, g->cells[i]);
+    jb_str_add(b, "</tbody></table></div></div>\n");
+    left_out(b, g->n_usable);
+}
+
 void jb_html_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
 {
     if (!g->n_usable) {
         jb_str_add(b, "<p class=\"sub\">No valid setting: see \xe2\x80\x9cNot valid\xe2\x80\x9d below.</p>\n");
+        return;
+    }
+    if (g->tokens) {
+        token_settings(b, v, g);
         return;
     }
     jb_str_add(b, "<h3>Every valid setting</h3>\n<p class=\"sub\">Pareto front of accuracy and mean latency first, then by accuracy.");

@@ -1,6 +1,7 @@
 // report.md: the summary and the tables, fit for a pull request.
 #include "reports/formats.h"
 #include "reports/across.h"
+#include "reports/language.h"
 #include "reports/plots.h"
 
 #include "base/fs.h"
@@ -46,6 +47,37 @@ static void energy_cells(struct jb_str *b, const struct jb_group *g, const struc
     jb_str_addf(b, " %s |", text);
 }
 
+static void name_cell(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
+{
+    jb_str_addf(b, "| %s%s%s%s%s| ", index == g->answer ? "**answer**" : "", index == g->joules && index == g->answer ? ", " : "", index == g->joules ? "**fewest joules**" : "",
+        v->cells[index].front && index != g->answer ? (index == g->joules ? ", front" : "front") : "", index == g->answer || index == g->joules || v->cells[index].front ? " " : "");
+    md(b, v->r->cells[index].label);
+}
+
+static void token_settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
+{
+    struct jb_token_table t;
+    struct jb_token_figure f;
+    jb_token_columns(&t, v, g);
+    jb_str_add(b, "| | setting |");
+    for (size_t k = 0; k < t.n; k++)
+        jb_str_addf(b, " %s |", t.column[k].head);
+    jb_str_add(b, "\n|---|---|");
+    for (size_t k = 0; k < t.n; k++)
+        jb_str_add(b, t.column[k].left ? "---|" : "---:|");
+    jb_str_add(b, "\n");
+    for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++) {
+        name_cell(b, v, g, g->cells[i]);
+        for (size_t k = 0; k < t.n; k++) {
+            jb_token_figure(&f, v, g, &t.column[k], g->cells[i]);
+            jb_str_add(b, " | ");
+            md(b, f.main);
+            jb_str_addf(b, "%s%s", f.more[0] ? " " : "", f.more);
+        }
+        jb_str_add(b, " |\n");
+    }
+}
+
 static void settings_row(struct jb_str *b, const struct jb_view *v, const struct jb_group *g, size_t index)
 {
     const struct jb_result_cell *c = &v->r->cells[index];
@@ -56,9 +88,7 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
     jb_fmt_ns(x[3], jb_cell_percentile(c, 0.99));
     jb_fmt_count(x[4], c->macs_mean);
     jb_ratio_text(ratio, v->cells[index].hull_macs);
-    jb_str_addf(b, "| %s%s%s%s%s| ", index == g->answer ? "**answer**" : "", index == g->joules && index == g->answer ? ", " : "", index == g->joules ? "**fewest joules**" : "",
-        v->cells[index].front && index != g->answer ? (index == g->joules ? ", front" : "front") : "", index == g->answer || index == g->joules || v->cells[index].front ? " " : "");
-    md(b, c->label);
+    name_cell(b, v, g, index);
     jb_str_addf(b, " | %s", x[0]);
     if (isfinite(c->accuracy.lower) && isfinite(c->accuracy.upper))
         jb_str_addf(b, " [%.2f, %.2f]", c->accuracy.lower * 100, c->accuracy.upper * 100);
@@ -68,15 +98,26 @@ static void settings_row(struct jb_str *b, const struct jb_view *v, const struct
     jb_str_add(b, "\n");
 }
 
+static void left_out(struct jb_str *b, const struct jb_group *g)
+{
+    if (g->n_usable > JB_MAX_ROWS)
+        jb_str_addf(b, "\n%zu more rows stand in results.csv.\n", g->n_usable - JB_MAX_ROWS);
+}
+
 static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_group *g)
 {
     jb_str_add(b, "\n### ");
     md(b, g->label);
     jb_str_add(b, "\n\n");
     if (g->note) {
-        jb_str_add(b, "Accuracy: ");
+        jb_str_add(b, g->tokens ? "Quality: " : "Accuracy: ");
         md(b, g->note);
         jb_str_add(b, ".\n\n");
+    }
+    if (g->tokens) {
+        token_settings(b, v, g);
+        left_out(b, g);
+        return;
     }
     jb_str_add(b, "| | setting | accuracy, 95 % | points | mean | p99 | MACs | fewer MACs than the hull |");
     if (g->energy_class)
@@ -84,8 +125,7 @@ static void settings(struct jb_str *b, const struct jb_view *v, const struct jb_
     jb_str_addf(b, "\n|---|---|---:|---:|---:|---:|---:|---:|%s\n", g->energy_class ? "---:|---:|---:|" : "");
     for (size_t i = 0; i < g->n_usable && i < JB_MAX_ROWS; i++)
         settings_row(b, v, g, g->cells[i]);
-    if (g->n_usable > JB_MAX_ROWS)
-        jb_str_addf(b, "\n%zu more rows stand in results.csv.\n", g->n_usable - JB_MAX_ROWS);
+    left_out(b, g);
 }
 
 static void modelled_uj(struct jb_str *b, const struct jb_result_modelled *m)
@@ -116,7 +156,7 @@ static void modelled(struct jb_str *b, const struct jb_view *v)
 {
     if (!v->modelled)
         return;
-    jb_str_add(b, "\n### Modelled energy, not measured\n\n| setting | relative | joules a query | source | |\n|---|---:|---:|---|---|\n");
+    jb_str_addf(b, "\n### Modelled energy, not measured\n\n| setting | relative | joules a %s | source | |\n|---|---:|---:|---|---|\n", jb_only_tokens(v) ? "token" : "query");
     for (size_t i = 0; i < v->r->n_cells; i++) {
         const struct jb_result_cell *c = &v->r->cells[i];
         for (size_t k = 0; k < c->n_modelled && c->status == JB_CELL_VALID; k++) {

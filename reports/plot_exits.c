@@ -1,5 +1,6 @@
 // Where samples leave, by threshold: one horizontal bar a setting, from the first exit to the last.
 #include "reports/plot_parts.h"
+#include "reports/language.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@ static bool same(const char *a, const char *b) { return strcmp(jb_text(a, ""), j
 
 static bool in_series(const struct jb_result_cell *a, const struct jb_result_cell *b)
 {
-    return same(a->model, b->model) && same(a->precision, b->precision) && same(a->policy, b->policy);
+    return same(a->model, b->model) && same(a->precision, b->precision) && same(a->policy, b->policy) && jb_same_memory(a, b);
 }
 
 static double depth(const struct jb_result_cell *c)
@@ -63,7 +64,7 @@ size_t jb_exit_rows(const struct jb_view *v, const struct jb_group *g, struct jb
             const struct jb_result_cell *c = &v->r->cells[k];
             bool seen = !has_bar(c);
             for (size_t j = 0; j < shown; j++)
-                seen |= same(first[j]->precision, c->precision) && same(first[j]->model, c->model);
+                seen |= same(first[j]->precision, c->precision) && same(first[j]->model, c->model) && (!g->tokens || in_series(first[j], c)); // of tokens, every policy: there are few
             if (seen || n + 2 > max)
                 continue;
             first[shown++] = c;
@@ -130,7 +131,7 @@ static void write_row_texts(struct jb_canvas *c, const struct jb_view *v, const 
     bool answer = row->cell == g->answer;
     setting_text(text, x);
     jb_canvas_text(c, c->left - 8, py, JB_RIGHT, 12, JB_INK, answer, text);
-    jb_fmt_percent(acc, x->accuracy.value);
+    jb_fmt_percent(acc, jb_cell_value(x));
     jb_fmt_ns(ns, x->latency_mean_ns);
     snprintf(side, sizeof side, "%s  %s", acc, ns);
     jb_canvas_text(c, c->right + 8, py, JB_LEFT, 12, answer ? JB_INK : JB_DIM, answer, side);
@@ -142,6 +143,8 @@ static void write_row_texts(struct jb_canvas *c, const struct jb_view *v, const 
     jb_add_plain(&b, jb_text(x->precision, ""), 24);
     jb_str_add(&b, " ");
     jb_add_plain(&b, jb_text(x->policy, ""), 16);
+    if (g->fill_differs || g->kv_differs)
+        jb_str_addf(&b, ", %.8s K/V, %.8s fill", jb_text(x->language.kv, "?"), jb_text(x->language.fill, "?"));
     jb_canvas_text(c, 12, jb_canvas_y(c, y + 0.9), JB_LEFT, 12, jb_precision_color(x->precision), true, jb_str_get(&b));
     jb_str_free(&b);
 }
@@ -174,7 +177,9 @@ int jb_plot_exits(struct jb_canvas *c, const struct jb_view *views, size_t n, co
     c->y1 = at;
     jb_canvas_begin(c, output);
     jb_str_add(&c->s, "unset grid\nunset border\nunset xtics\nunset ytics\n");
-    jb_axis_title(c, p->title, phone ? "samples by exit; accuracy, mean latency" : "share of samples leaving at each exit; accuracy and mean latency beside it", phone);
+    char tokens[96];
+    snprintf(tokens, sizeof tokens, phone ? "tokens by exit; %s, time a token" : "share of tokens by exit; %s and mean time a token beside it", jb_quality_words(g->quality));
+    jb_axis_title(c, p->title, g->tokens ? tokens : phone ? "samples by exit; accuracy, mean latency" : "share of samples leaving at each exit; accuracy and mean latency beside it", phone);
     for (size_t i = 0; i < count; i++)
         write_row_texts(c, v, g, &rows[i], y[i]);
     for (uint32_t k = 0; k < n_exits; k++)

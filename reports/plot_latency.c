@@ -121,7 +121,7 @@ int jb_plot_distribution(struct jb_canvas *c, const struct jb_view *views, size_
     jb_canvas_begin(c, output);
     jb_str_add(&c->s, "unset grid\nunset ytics\n");
     jb_axis_title(c, p->title, phone ? "each to its own height; dot: mean" : "one ridge a setting, each to its own height; the dot is the mean", phone);
-    jb_axis_x(c, jb_fmt_ns, "latency of one query", phone);
+    jb_axis_x(c, jb_fmt_ns, views[p->run].groups[p->group].tokens ? "time of one token" : "latency of one query", phone);
     for (size_t i = 0; i < count; i++) {
         const struct jb_result_cell *x = &v->r->cells[rows[i]];
         double base = (double)(count - 1 - i);

@@ -26,19 +26,19 @@ static void curve(struct jb_canvas *c, const struct jb_view *v, const struct jb_
     jb_canvas_block(c, "Pareto front of a run");
     for (size_t i = 0; i < g->n_front; i++) {
         const struct jb_result_cell *x = &v->r->cells[g->cells[i]];
-        jb_canvas_row(c, "%.10g %.10g", x->latency_mean_ns, x->accuracy.value * 100);
+        jb_canvas_row(c, "%.10g %.10g", x->latency_mean_ns, jb_cell_value(x) * 100);
     }
     jb_canvas_style(c, "1:2", color, "with linespoints lw 2 pt 7 ps 0.7");
     jb_canvas_block(c, "tips");
     for (size_t i = 0; i < g->n_front; i++) {
         const struct jb_result_cell *x = &v->r->cells[g->cells[i]];
         char acc[24], ns[24];
-        jb_fmt_percent(acc, x->accuracy.value);
+        jb_fmt_percent(acc, jb_cell_value(x));
         jb_fmt_ns(ns, x->latency_mean_ns);
         jb_str_clear(&b);
         jb_add_plain(&b, jb_text(x->label, "?"), 80);
         jb_str_addf(&b, ": %s, %s", acc, ns);
-        jb_canvas_row_tip(c, x->latency_mean_ns, x->accuracy.value * 100, jb_str_get(&b));
+        jb_canvas_row_tip(c, x->latency_mean_ns, jb_cell_value(x) * 100, jb_str_get(&b));
     }
     jb_canvas_style(c, "1:2:3", JB_INK, "with labels hypertext point pt 7 ps 1");
     jb_str_free(&b);
@@ -55,8 +55,8 @@ int jb_plot_runs(struct jb_canvas *c, const struct jb_view *views, size_t n, con
             const struct jb_result_cell *x = &views[i].r->cells[g->cells[k]];
             lo = fmin(lo, x->latency_mean_ns);
             hi = fmax(hi, x->latency_mean_ns);
-            least = fmin(least, x->accuracy.value);
-            best = fmax(best, x->accuracy.value);
+            least = fmin(least, jb_cell_value(x));
+            best = fmax(best, jb_cell_value(x));
         }
     }
     c->w = phone ? 380 : 1120;

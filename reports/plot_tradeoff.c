@@ -1,5 +1,6 @@
 // Accuracy against a cost: hull of what does not adapt, adaptive curves, fixed exits, oracles, the Pareto front and the answer.
 #include "reports/plot_parts.h"
+#include "reports/language.h"
 
 #include "base/stats.h"
 
@@ -13,7 +14,7 @@
 #define MAX_ORACLES 16
 
 struct point { size_t cell; double cost, acc; };
-struct series { const char *model, *precision, *policy; bool adaptive; size_t from, n; };
+struct series { const char *model, *precision, *policy; bool adaptive, frozen; size_t from, n; };
 
 struct scene {
     struct jb_canvas *c;
@@ -28,7 +29,7 @@ struct scene {
     size_t n_series;
     const char *policies[MAX_POLICIES];
     size_t n_policies;
-    bool has_static, has_fixed, has_oracle;
+    bool has_static, has_fixed, has_oracle, has_frozen, has_full;
 };
 
 static const int FILLED[MAX_POLICIES] = {7, 13, 9, 5, 11, 15, 7, 5}; // round, diamond, up, square, down, pentagon
@@ -39,6 +40,7 @@ static enum jb_cost cost_of(enum jb_plot_kind k)
     switch (k) {
     case JB_PLOT_P99: return JB_COST_P99;
     case JB_PLOT_MACS: return JB_COST_MACS;
+    case JB_PLOT_BYTES: return JB_COST_BYTES;
     case JB_PLOT_ENERGY: return JB_COST_ENERGY;
     case JB_PLOT_MODELLED: return JB_COST_MODELLED;
     default: return JB_COST_MEAN;
@@ -48,6 +50,9 @@ static enum jb_cost cost_of(enum jb_plot_kind k)
 static bool same(const char *a, const char *b) { return strcmp(jb_text(a, ""), jb_text(b, "")) == 0; }
 
 static const struct jb_result_cell *cell_of(const struct scene *s, const struct point *p) { return &s->v->r->cells[p->cell]; }
+
+// The full language model has a mark of its own.
+static bool is_full(const struct scene *s, const struct jb_result_cell *c) { return s->g->tokens && same(c->policy, "final"); }
 
 // Series first (adaptive ones by model, precision and policy; the rest by precision), then cost.
 static int compare(const void *x, const void *y, void *user)
@@ -59,6 +64,8 @@ static int compare(const void *x, const void *y, void *user)
     if (!d) d = strcmp(jb_text(ca->precision, ""), jb_text(cb->precision, ""));
     if (!d && jb_cell_is_adaptive(ca)) d = strcmp(jb_text(ca->model, ""), jb_text(cb->model, ""));
     if (!d && jb_cell_is_adaptive(ca)) d = strcmp(jb_text(ca->policy, ""), jb_text(cb->policy, ""));
+    if (!d && jb_cell_is_adaptive(ca)) d = strcmp(jb_text(ca->language.kv, ""), jb_text(cb->language.kv, ""));
+    if (!d && jb_cell_is_adaptive(ca)) d = strcmp(jb_text(ca->language.fill, ""), jb_text(cb->language.fill, ""));
     if (!d) d = a->cost < b->cost ? -1 : a->cost > b->cost;
     if (!d) d = a->acc < b->acc ? -1 : a->acc > b->acc;
     return d;
@@ -84,30 +91,43 @@ static int gather(struct scene *s)
         const struct jb_result_cell *c = &s->v->r->cells[s->g->cells[i]];
         double cost = jb_cell_cost(c, s->cost);
         if (isfinite(cost) && cost > 0)
-            s->points[s->n++] = (struct point){s->g->cells[i], cost, c->accuracy.value};
+            s->points[s->n++] = (struct point){s->g->cells[i], cost, jb_cell_value(c)};
     }
     qsort_r(s->points, s->n, sizeof *s->points, compare, s->v->r->cells);
     for (size_t i = 0; i < s->n; i++) {
         const struct jb_result_cell *c = cell_of(s, &s->points[i]);
         bool adaptive = jb_cell_is_adaptive(c);
         struct series *l = s->n_series ? &s->series[s->n_series - 1] : NULL;
-        bool goes_on = l && l->adaptive == adaptive && same(l->precision, c->precision) && (!adaptive || (same(l->model, c->model) && same(l->policy, c->policy)));
+        bool goes_on = l && l->adaptive == adaptive && same(l->precision, c->precision) && (!adaptive || (same(l->model, c->model) && same(l->policy, c->policy) && (i == 0 || jb_same_memory(cell_of(s, &s->points[i - 1]), c))));
         if (!goes_on && s->n_series == MAX_SERIES) {
             s->n = i; // more curves than an eye can tell apart
             break;
         }
         if (!goes_on)
-            s->series[s->n_series++] = (struct series){c->model, c->precision, c->policy, adaptive, i, 0};
+            s->series[s->n_series++] = (struct series){c->model, c->precision, c->policy, adaptive, adaptive && same(c->language.fill, "frozen"), i, 0};
         s->series[s->n_series - 1].n++;
         if (adaptive)
             policy_index(s, c->policy);
-        s->has_static |= same(c->role, "static");
-        s->has_fixed |= same(c->role, "fixed");
+        s->has_static |= same(c->role, "static") && !is_full(s, c);
+        s->has_fixed |= same(c->role, "fixed") && !is_full(s, c);
+        s->has_full |= is_full(s, c);
+        s->has_frozen |= adaptive && same(c->language.fill, "frozen");
     }
     return JB_OK;
 }
 
-// The interesting part: from the best down to what the Pareto front of this cost holds, but not more than 6 points of accuracy.
+// Oracles of the networks in this group alone. What they know is whether a token is right: where quality is another one, they have no place.
+static bool oracle_belongs(const struct scene *s, const struct jb_result_oracle *o)
+{
+    if (!s->g->tokens)
+        return true;
+    for (size_t i = 0; i < s->n && same(s->g->quality, "accuracy"); i++)
+        if (same(cell_of(s, &s->points[i])->model, o->model))
+            return true;
+    return false;
+}
+
+// The interesting part: from the best down to what the Pareto front of this cost holds, but not more than 6 points of accuracy (of tokens 25: single ones are often wrong).
 static void ranges(struct scene *s)
 {
     double best = 0, least = 1, lo = INFINITY, hi = 0;
@@ -115,7 +135,7 @@ static void ranges(struct scene *s)
         best = fmax(best, s->points[i].acc);
         least = fmin(least, s->points[i].acc);
     }
-    least = fmax(least, best - 0.06);
+    least = fmax(least, best - (s->g->tokens ? 0.25 : 0.06));
     for (size_t i = 0; i < s->n; i++) {
         if (s->points[i].acc < least) {
             s->below++;
@@ -125,6 +145,8 @@ static void ranges(struct scene *s)
         hi = fmax(hi, s->points[i].cost);
     }
     for (size_t i = 0; i < s->v->r->n_oracles && s->cost == JB_COST_MACS; i++) {
+        if (!oracle_belongs(s, &s->v->r->oracles[i]))
+            continue;
         double m = s->v->r->oracles[i].macs_mean;
         if (isfinite(m) && m > 0 && isfinite(s->v->r->oracles[i].accuracy)) {
             lo = fmin(lo, m);
@@ -144,6 +166,8 @@ static void cost_text(char out[24], enum jb_cost kind, double cost)
 {
     if (kind == JB_COST_MACS)
         jb_fmt_count(out, cost);
+    else if (kind == JB_COST_BYTES)
+        jb_fmt_bytes(out, cost);
     else if (kind == JB_COST_ENERGY)
         jb_fmt_uj(out, cost);
     else if (kind == JB_COST_MODELLED)
@@ -236,7 +260,7 @@ static void draw_points(struct scene *s, const struct series *l, const char *rol
     if (!n)
         return;
     for (int pass = 0; pass < 2; pass++) { // open marks stand on paper, so that lines do not run through them
-        if (pass == 0 && l->adaptive && !s->modelled)
+        if (pass == 0 && l->adaptive && !s->modelled && !l->frozen)
             continue;
         jb_canvas_block(s->c, l->adaptive ? "adaptive" : role);
         for (size_t i = 0; i < l->n; i++) {
@@ -262,8 +286,8 @@ static void draw_adaptive(struct scene *s, const struct series *l)
         if (i)
             clip_avoid(s->c, p[-1].cost, p[-1].acc, p->cost, p->acc);
     }
-    jb_canvas_style(s->c, "1:2", jb_precision_color(l->precision), s->modelled ? "with lines dt (1,3) lw 1.8" : "with lines lw 2");
-    draw_points(s, l, "adaptive", s->modelled ? OPEN[k] : FILLED[k]);
+    jb_canvas_style(s->c, "1:2", jb_precision_color(l->precision), s->modelled ? "with lines dt (1,3) lw 1.8" : l->frozen ? "with lines dt (3,3) lw 1.4" : "with lines lw 2");
+    draw_points(s, l, "adaptive", s->modelled || l->frozen ? OPEN[k] : FILLED[k]);
 }
 
 static void draw_series(struct scene *s)
@@ -282,6 +306,28 @@ static void draw_series(struct scene *s)
             draw_adaptive(s, &s->series[i]);
 }
 
+// Everything is to be seen against the full model: a filled square in a ring, and the name beside it.
+static void draw_full(struct scene *s, bool label)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct point *p = &s->points[i];
+        const struct jb_result_cell *c = cell_of(s, p);
+        if (!is_full(s, c) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
+            continue;
+        double px = jb_canvas_x(s->c, p->cost), py = jb_canvas_y(s->c, p->acc * 100);
+        char text[48] = "full model";
+        if (s->g->kv_differs)
+            snprintf(text, sizeof text, "full model, K/V %.20s", jb_text(c->language.kv, ""));
+        if (label) {
+            jb_canvas_label(s->c, px, py, 12, JB_INK, false, false, text);
+        } else {
+            jb_canvas_mark(s->c, px, py, 5, 0.9, jb_precision_color(c->precision));
+            jb_canvas_mark(s->c, px, py, 4, 1.5, JB_INK);
+            jb_canvas_avoid(s->c, px, py, 8, 8, 8);
+        }
+    }
+}
+
 // An oracle above the range is marked at the upper edge, with its accuracy in words. Of those that fall on one spot, one is drawn.
 // Marks first and words later: the answer has the first choice of room.
 static void draw_oracles(struct scene *s, bool labels)
@@ -292,7 +338,7 @@ static void draw_oracles(struct scene *s, bool labels)
     size_t n = 0;
     for (size_t i = 0; i < r->n_oracles && s->cost == JB_COST_MACS && n < MAX_ORACLES; i++) {
         const struct jb_result_oracle *o = &r->oracles[i];
-        if (!isfinite(o->accuracy) || !(o->macs_mean > 0) || o->accuracy * 100 < c->y0)
+        if (!oracle_belongs(s, o) || !isfinite(o->accuracy) || !(o->macs_mean > 0) || o->accuracy * 100 < c->y0)
             continue;
         bool above = o->accuracy * 100 > c->y1, twice = false;
         double px = jb_canvas_x(c, o->macs_mean), py = above ? c->top + 4 : jb_canvas_y(c, o->accuracy * 100);
@@ -367,7 +413,7 @@ static void label_precisions(struct scene *s)
                 continue;
             struct jb_str b = {0};
             jb_add_plain(&b, jb_text(l->precision, "?"), 24);
-            snprintf(text, sizeof text, "%.48s %s", jb_str_get(&b), adaptive ? "adaptive" : "static");
+            snprintf(text, sizeof text, "%.48s %s", jb_str_get(&b), adaptive ? "adaptive" : s->g->tokens ? "fixed exits" : "static");
             jb_str_free(&b);
             for (size_t k = 0; k < l->n; k++) { // at the cheap end of the curve
                 const struct point *p = &s->points[l->from + k];
@@ -390,7 +436,7 @@ static void label_points(struct scene *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct point *p = &s->points[i];
         const struct jb_result_cell *c = cell_of(s, p);
-        if (jb_cell_is_adaptive(c) || (precision && !same(precision, c->precision)) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
+        if (jb_cell_is_adaptive(c) || is_full(s, c) || (precision && !same(precision, c->precision)) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
             continue;
         jb_str_clear(&b);
         if (same(c->role, "static"))
@@ -431,6 +477,10 @@ static void legend(struct scene *s)
         jb_str_free(&b);
         jb_legend_point(&l, s->modelled ? OPEN[i] : FILLED[i], JB_DIM, text);
     }
+    if (s->has_frozen)
+        jb_legend_point(&l, OPEN[0], JB_DIM, "frozen fill");
+    if (s->has_full)
+        jb_legend_point(&l, 5, JB_INK, "full model");
     if (s->has_static)
         jb_legend_point(&l, 4, JB_DIM, "static network");
     if (s->has_fixed)
@@ -443,22 +493,24 @@ static void legend(struct scene *s)
 
 static void axes(struct scene *s)
 {
-    static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "energy (gross)", "MODELLED energy, full f32 network = 1"};
+    static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "bytes read", "energy (gross)", "MODELLED energy, full f32 network = 1"};
     char label[120];
     struct jb_str note = {0};
-    void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_uj, relative_text};
+    void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_bytes, jb_fmt_uj, relative_text};
     if (s->cost == JB_COST_ENERGY)
-        snprintf(label, sizeof label, "J per %.20s, gross (%s)", s->g->unit, jb_text(s->g->energy_class, "none"));
+        snprintf(label, sizeof label, "J per %s%.20s, gross (%s)", s->g->tokens ? "committed " : "", s->g->unit, jb_text(s->g->energy_class, "none"));
+    else if (s->g->tokens && s->cost != JB_COST_MODELLED)
+        snprintf(label, sizeof label, "%s per token", s->cost == JB_COST_MEAN ? "mean time" : s->cost == JB_COST_P99 ? "p99 time" : LABEL[s->cost]);
     else
         snprintf(label, sizeof label, s->cost == JB_COST_MODELLED ? "%s" : "%s per %.20s", LABEL[s->cost], s->g->unit);
-    jb_str_add(&note, "accuracy");
+    jb_str_add(&note, s->g->tokens ? jb_quality_words(s->g->quality) : "accuracy");
     if (s->g->short_note[0])
         jb_str_addf(&note, " (%s)", s->g->short_note);
     if (s->below)
         jb_str_addf(&note, ", %zu settings lie below", s->below);
     size_t plain = note.len;
     if (answer_of(s) != JB_NO_CELL) {
-        jb_str_add(&note, s->cost == JB_COST_ENERGY ? "; fewest joules per correct answer: " : "; answer: ");
+        jb_str_add(&note, s->cost == JB_COST_ENERGY ? s->g->tokens ? "; fewest joules per committed token: " : "; fewest joules per correct answer: " : "; answer: ");
         jb_add_plain(&note, jb_text(s->v->r->cells[answer_of(s)].label, "?"), 50);
     }
     if (note.s && jb_text_width(note.s, 12) > s->c->w - 20)
@@ -495,7 +547,9 @@ int jb_plot_tradeoff(struct jb_canvas *c, const struct jb_view *views, size_t n,
         draw_bounds(&s);
         draw_series(&s);
         draw_oracles(&s, false);
+        draw_full(&s, false);
         draw_answer(&s);
+        draw_full(&s, true);
         draw_oracles(&s, true);
         label_precisions(&s);
         label_points(&s);

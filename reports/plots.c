@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "reports/gnuplot.h"
+#include "reports/language.h"
 #include "reports/plot_parts.h"
 
 #include <math.h>
@@ -15,21 +16,31 @@
 
 struct kind_row {
     const char *name, *title, *caption;
+    const char *token_title, *token_caption; // of groups whose unit is the token: title behind the quality's name; NULL: as above
     int (*draw)(struct jb_canvas *c, const struct jb_view *views, size_t n, const struct jb_plot *p, bool phone, const char *output);
 };
 static const struct kind_row KINDS[] = {
     [JB_PLOT_MEAN] = {"latency_mean", "Accuracy against mean latency", "Up and left is better. Filled marks adapt; open ones do not. The pale band is the Pareto front, "
-        "the dashed line the hull of static networks and fixed exits: adapting pays where its curve lies above and left of it.", jb_plot_tradeoff},
-    [JB_PLOT_P99] = {"latency_p99", "Accuracy against p99 latency", "The slowest 1 %: a sample that takes every exit on its way costs more than the plain network.", jb_plot_tradeoff},
+        "the dashed line the hull of static networks and fixed exits: adapting pays where its curve lies above and left of it.",
+        "against the time of a token", "Up and left is better. The ringed square is the full model: stopping early pays only up or left of it. Filled marks adapt; hollow adaptive ones fill the K/V "
+        "of skipped layers with a frozen state instead of the exact one. Quality of the tokens committed, by what the workload is about.", jb_plot_tradeoff},
+    [JB_PLOT_P99] = {"latency_p99", "Accuracy against p99 latency", "The slowest 1 %: a sample that takes every exit on its way costs more than the plain network.",
+        "against p99 time of a token", "The slowest 1 %: a token that goes deep after others left early fills their K/V first.", jb_plot_tradeoff},
     [JB_PLOT_MACS] = {"macs", "Accuracy against arithmetic", "Multiply-accumulate operations of the stages and heads that ran, on average. An oracle leaves at the earliest exit "
-        "that is right (earliest-correct) or that says what the last one says (earliest-consistent).", jb_plot_tradeoff},
+        "that is right (earliest-correct) or that says what the last one says (earliest-consistent).",
+        "against MACs a token", "Multiply-accumulate operations of a token: stages, gates, heads that were tried, and late fills.", jb_plot_tradeoff},
+    [JB_PLOT_BYTES] = {"bytes", "Accuracy against bytes read", "Bytes of weights read, on average.",
+        "against bytes read a token", "Weights and K/V that a token reads, late fills included: what a memory-bound model pays for.", jb_plot_tradeoff},
     [JB_PLOT_ENERGY] = {"energy", "Accuracy against energy", "Joules a query, gross. The ring is the setting with the fewest joules per correct answer; the pale band is the Pareto front "
-        "of accuracy and joules.", jb_plot_tradeoff},
+        "of accuracy and joules.",
+        "against joules per committed token", "Gross joules per committed token, prompts included. The ring is the setting with the fewest joules among those as good as the best.", jb_plot_tradeoff},
     [JB_PLOT_MODELLED] = {"energy_modelled", "Accuracy against MODELLED energy", "Not measured: computed from operations and bytes with coefficients that were not fitted for this CPU. "
-        "Good for ranking only; hollow marks and dotted lines say so.", jb_plot_tradeoff},
-    [JB_PLOT_EXITS] = {"exits", "Where samples leave", "Each bar is one setting, from the first exit (light) to the last (dark).", jb_plot_exits},
-    [JB_PLOT_DISTRIBUTION] = {"latency_distribution", "How latency is spread", "An adaptive network has a peak for each exit.", jb_plot_distribution},
-    [JB_PLOT_RUNS] = {"runs", "Runs side by side", "The Pareto front of each run. No verdict: machines differ.", jb_plot_runs},
+        "Good for ranking only; hollow marks and dotted lines say so.", "against MODELLED energy a token", NULL, jb_plot_tradeoff},
+    [JB_PLOT_EXITS] = {"exits", "Where samples leave", "Each bar is one setting, from the first exit (light) to the last (dark).",
+        "Where tokens leave", NULL, jb_plot_exits},
+    [JB_PLOT_DISTRIBUTION] = {"latency_distribution", "How latency is spread", "An adaptive network has a peak for each exit.",
+        "How the time of a token is spread", "A model with early exits has a peak for each exit; late fills are in the tail.", jb_plot_distribution},
+    [JB_PLOT_RUNS] = {"runs", "Runs side by side", "The Pareto front of each run. No verdict: machines differ.", NULL, NULL, jb_plot_runs},
 };
 
 int jb_views_open(struct jb_view **out, const struct jb_result *const *r, size_t n, struct jb_err *err)
@@ -71,6 +82,7 @@ static bool worth(const struct jb_view *v, const struct jb_group *g, enum jb_plo
     case JB_PLOT_MEAN: return with_cost(v, g, JB_COST_MEAN) > 1;
     case JB_PLOT_P99: return with_cost(v, g, JB_COST_P99) > 1;
     case JB_PLOT_MACS: return with_cost(v, g, JB_COST_MACS) > 1;
+    case JB_PLOT_BYTES: return g->tokens && with_cost(v, g, JB_COST_BYTES) > 1;
     case JB_PLOT_ENERGY: return with_cost(v, g, JB_COST_ENERGY) > 1;
     case JB_PLOT_MODELLED: return with_cost(v, g, JB_COST_MODELLED) > 1;
     case JB_PLOT_EXITS: return jb_exit_rows(v, g, rows, 2) > 0;
@@ -84,17 +96,25 @@ static void describe(struct jb_plot *p, const struct jb_view *views, size_t n_vi
 {
     const struct jb_view *v = &views[p->run];
     const struct kind_row *k = &KINDS[p->kind];
-    char run[16] = "", group[24] = "";
-    p->caption = k->caption;
+    const struct jb_group *of = p->kind != JB_PLOT_RUNS ? &v->groups[p->group] : NULL;
+    char run[16] = "", group[24] = "", title[120];
+    bool tokens = of && of->tokens && k->token_title;
+    p->caption = tokens && k->token_caption ? k->token_caption : k->caption;
+    snprintf(title, sizeof title, "%s", tokens ? k->token_title : k->title);
+    if (tokens && strncmp(title, "against", 7) == 0) {
+        snprintf(title, sizeof title, "%s %s", jb_quality_words(of->quality), k->token_title);
+        if (title[0] >= 'a' && title[0] <= 'z')
+            title[0] = (char)(title[0] - 'a' + 'A');
+    }
     if (n_views > 1 && p->kind != JB_PLOT_RUNS)
         snprintf(run, sizeof run, "run%zu-", p->run + 1);
     if (v->n_groups > 1 && p->kind != JB_PLOT_RUNS)
         snprintf(group, sizeof group, "-%zu", p->group + 1);
     snprintf(p->name, sizeof p->name, "%s%s%s", run, k->name, group);
     if (p->kind == JB_PLOT_ENERGY)
-        snprintf(p->title, sizeof p->title, "%s, %s", k->title, jb_text(v->groups[p->group].energy_class, "none"));
+        snprintf(p->title, sizeof p->title, "%s, %s", title, jb_text(v->groups[p->group].energy_class, "none"));
     else
-        snprintf(p->title, sizeof p->title, "%s", k->title);
+        snprintf(p->title, sizeof p->title, "%s", title);
     if (v->n_groups > 1 && p->kind != JB_PLOT_RUNS)
         snprintf(p->title + strlen(p->title), sizeof p->title - strlen(p->title), ", %.100s", v->groups[p->group].label);
 }

@@ -7,7 +7,7 @@
 
 #define JB_MAX_PLOT_GROUPS 6 // groups of one run that get plots of their own
 
-enum jb_plot_kind { JB_PLOT_MEAN, JB_PLOT_ENERGY, JB_PLOT_P99, JB_PLOT_MACS, JB_PLOT_MODELLED, JB_PLOT_EXITS, JB_PLOT_DISTRIBUTION, JB_PLOT_RUNS };
+enum jb_plot_kind { JB_PLOT_MEAN, JB_PLOT_ENERGY, JB_PLOT_P99, JB_PLOT_MACS, JB_PLOT_BYTES, JB_PLOT_MODELLED, JB_PLOT_EXITS, JB_PLOT_DISTRIBUTION, JB_PLOT_RUNS };
 
 struct jb_plot {
     enum jb_plot_kind kind;

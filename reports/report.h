@@ -30,6 +30,10 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
 // not two of them with joules.
 bool jb_energy_answer(const struct jb_result *r, const struct jb_result_cell *like, struct jb_str *out);
 
+// Of a language model: the cheapest setting that is as good as the best, and whether stopping early pays, with what it saves and what deciding costs. False and
+// nothing added: no language model, or nothing valid.
+bool jb_language_answer(const struct jb_result *r, const struct jb_result_cell *like, struct jb_str *out);
+
 // Human figures, used by all formats: "12.3 us", "4.05 M", "93.42 %", "n/a".
 void jb_fmt_ns(char out[24], double ns);
 void jb_fmt_count(char out[24], double n);

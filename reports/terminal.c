@@ -1,5 +1,6 @@
 // The terminal summary: the answer in words, then an aligned table, then what is not valid and why.
 #include "reports/formats.h"
+#include "reports/language.h"
 #include "reports/pen.h"
 
 #include <math.h>
@@ -7,7 +8,12 @@
 #include <string.h>
 
 #define MAX_ROWS 16
-#define COLUMNS 10
+#define COLUMNS 10 // of samples; tokens have their own
+#define MAX_COLUMNS (JB_TOKEN_COLUMNS + 1)
+
+static const char TOKENS_LEGEND[] = "  tokens: > the cheapest as good as the best, J the fewest joules per committed token among those, * Pareto front of quality and mean time a token; ppl: perplexity, lower is better; agreement: "
+    "tokens answered as the full model answers them; read: bytes of weights and K/V a token, late: the share of it that fills skipped layers afterwards, overhead: gates, heads tried in vain and late fills; "
+    "exits: tokens by exit, first to last; J/token: gross, per committed token. Narrow terminals show less: results.csv and report.html have all.";
 
 static void say(void *user, const char *kind, const char *text)
 {
@@ -20,11 +26,12 @@ static void say(void *user, const char *kind, const char *text)
 }
 
 struct table {
-    const char *head[COLUMNS];
+    const char *head[MAX_COLUMNS];
     char energy_head[40];
-    char cell[MAX_ROWS + 1][COLUMNS][64];
-    size_t row[MAX_ROWS + 1], n, width[COLUMNS];
-    bool shown[COLUMNS];
+    char cell[MAX_ROWS + 1][MAX_COLUMNS][64];
+    size_t row[MAX_ROWS + 1], n, n_columns, width[MAX_COLUMNS], drop[MAX_COLUMNS], n_drop; // drop: what goes first where room is short
+    bool shown[MAX_COLUMNS];
+    struct jb_token_table tokens;
 };
 
 // Gross, net, per correct answer. The class stands in the head of the column, or beside the figure where there are several.
@@ -43,14 +50,42 @@ static void fill_energy(const struct jb_result_cell *c, const char *class_in_hea
     jb_fmt_uj(x[2], c->energy.per_correct_uj);
 }
 
+// Without what stands above the table already: "prose/" before it, " 2 threads" in it.
+static void add_short_label(struct jb_str *s, const struct jb_group *g, const char *label, size_t room)
+{
+    char threads[24];
+    struct jb_str b = {0};
+    size_t n = strlen(g->workload);
+    snprintf(threads, sizeof threads, " %u threads", g->threads);
+    if (n && strncmp(label, g->workload, n) == 0 && label[n] == '/')
+        label += n + 1;
+    const char *at = g->threads > 1 ? strstr(label, threads) : NULL;
+    jb_str_addn(&b, label, at ? (size_t)(at - label) : strlen(label));
+    jb_str_add(&b, at ? at + strlen(threads) : "");
+    jb_add_plain(s, jb_str_get(&b), room);
+    s->failed |= b.failed;
+    jb_str_free(&b);
+}
+
 static void fill_row(const struct jb_view *v, const struct jb_group *g, struct table *t, size_t index, size_t label_room)
 {
     const struct jb_result_cell *c = &v->r->cells[index];
     struct jb_str s = {0};
     char (*x)[64] = t->cell[t->n];
-    jb_add_plain(&s, jb_text(c->label, "?"), label_room);
+    if (g->tokens)
+        add_short_label(&s, g, jb_text(c->label, "?"), label_room);
+    else
+        jb_add_plain(&s, jb_text(c->label, "?"), label_room);
     snprintf(x[0], 64, "%s", jb_str_get(&s));
     jb_str_free(&s);
+    t->row[t->n++] = index;
+    for (size_t k = 0; k < t->tokens.n; k++) {
+        struct jb_token_figure f;
+        jb_token_figure(&f, v, g, &t->tokens.column[k], index);
+        snprintf(x[k + 1], 64, "%s", f.main);
+    }
+    if (t->tokens.n)
+        return;
     jb_fmt_percent(x[1], c->accuracy.value);
     jb_points_text(x[2], isfinite(c->accuracy_loss) ? -c->accuracy_loss : NAN);
     jb_fmt_ns(x[3], c->latency_mean_ns);
@@ -59,12 +94,11 @@ static void fill_row(const struct jb_view *v, const struct jb_group *g, struct t
     const struct jb_result_hull *h = v->cells[index].hull_macs;
     snprintf(x[6], 64, h && isfinite(h->ratio) ? "%.2fx" : "-", h ? h->ratio : 0);
     fill_energy(c, g->energy_class && strchr(g->energy_class, ' ') ? NULL : g->energy_class, x + 7);
-    t->row[t->n++] = index;
 }
 
 static void measure(struct table *t)
 {
-    for (size_t k = 0; k < COLUMNS; k++) {
+    for (size_t k = 0; k < t->n_columns; k++) {
         t->width[k] = jb_pen_columns(t->head[k]);
         for (size_t i = 0; i < t->n; i++)
             if (jb_pen_columns(t->cell[i][k]) > t->width[k])
@@ -75,21 +109,20 @@ static void measure(struct table *t)
 // Leaves out columns, the least needed first, until a row fits.
 static void fit(struct table *t, size_t width)
 {
-    static const int DROP[] = {6, 2, 5, 4, 8, 7, 9};
-    for (size_t d = 0; d <= sizeof DROP / sizeof *DROP; d++) {
+    for (size_t d = 0; d <= t->n_drop; d++) {
         size_t sum = 2;
-        for (size_t k = 0; k < COLUMNS; k++)
+        for (size_t k = 0; k < t->n_columns; k++)
             sum += t->shown[k] ? t->width[k] + (k ? 2 : 0) : 0;
-        if (sum <= width || d == sizeof DROP / sizeof *DROP)
+        if (sum <= width || d == t->n_drop)
             return;
-        t->shown[DROP[d]] = false;
+        t->shown[t->drop[d]] = false;
     }
 }
 
 static void print_line(const struct jb_pen *p, const struct table *t, const char *mark, const char *const *cells, const char (*row)[64])
 {
     jb_str_add(p->out, mark);
-    for (size_t k = 0; k < COLUMNS; k++) {
+    for (size_t k = 0; k < t->n_columns; k++) {
         if (!t->shown[k])
             continue;
         const char *s = cells ? cells[k] : row[k];
@@ -127,11 +160,42 @@ static void energy_line(const struct jb_pen *p, const struct jb_view *v)
     jb_str_free(&s);
 }
 
+// Which columns, and in which order they are left out where they do not fit.
+static void columns(struct table *t, const struct jb_view *v, const struct jb_group *g)
+{
+    static const char *const HEAD[COLUMNS] = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy", "net", "per correct"};
+    static const size_t DROP[] = {6, 2, 5, 4, 8, 7, 9};
+    if (!g->tokens) {
+        memcpy(t->head, HEAD, sizeof HEAD);
+        memcpy(t->drop, DROP, sizeof DROP);
+        t->n_drop = sizeof DROP / sizeof *DROP;
+        t->n_columns = COLUMNS;
+        for (size_t k = 0; k < COLUMNS; k++)
+            t->shown[k] = k < 6 || (k == 6 && v->r->n_hull) || (k >= 7 && g->energy_class);
+        return;
+    }
+    jb_token_columns(&t->tokens, v, g);
+    t->head[0] = "setting";
+    t->shown[0] = true;
+    t->n_columns = t->tokens.n + 1;
+    for (size_t k = 0; k < t->tokens.n; k++) {
+        t->head[k + 1] = t->tokens.column[k].short_head;
+        t->shown[k + 1] = t->tokens.column[k].rank < 20;
+    }
+    for (int rank = 20; rank-- > 1;)
+        for (size_t k = t->tokens.n; k-- > 0;)
+            if (t->tokens.column[k].rank == rank)
+                t->drop[t->n_drop++] = k + 1;
+}
+
 static void print_group(const struct jb_pen *p, const struct jb_view *v, const struct jb_group *g)
 {
-    struct table t = {.head = {"setting", "accuracy", "points", "mean", "p99", "MACs", "vs hull", "energy", "net", "per correct"}};
+    struct table t = {.n = 0};
+    columns(&t, v, g);
     size_t room = p->width > 90 ? p->width - 60 : p->width >= 60 ? 30 : p->width - 24, left = 0;
-    if (g->energy_class && p->width > 90)
+    if (g->tokens && p->width > 70)
+        room = p->width >= 110 ? 44 : 34; // names are long, and there are more figures than room
+    else if (g->energy_class && p->width > 90)
         room -= 5; // so that gross, net and per correct answer all have room at 100 columns
     for (size_t i = 0; i < g->n_usable; i++) {
         size_t k = g->cells[i];
@@ -142,9 +206,7 @@ static void print_group(const struct jb_pen *p, const struct jb_view *v, const s
         else
             left++;
     }
-    for (size_t k = 0; k < COLUMNS; k++)
-        t.shown[k] = k < 6 || (k == 6 && v->r->n_hull) || (k >= 7 && g->energy_class);
-    if (g->energy_class && !strchr(g->energy_class, ' ')) {
+    if (!g->tokens && g->energy_class && !strchr(g->energy_class, ' ')) {
         snprintf(t.energy_head, sizeof t.energy_head, "energy, %s", g->energy_class);
         t.head[7] = t.energy_head;
     }
@@ -208,7 +270,18 @@ int jb_report_terminal(const struct jb_result *r, int width, bool color, struct 
     jb_view_sentences(&v, say, &p);
     for (size_t i = 0; i < v.n_groups; i++)
         print_group(&p, &v, &v.groups[i]);
-    if (v.n_groups) {
+    bool tokens = false, samples = false;
+    for (size_t i = 0; i < v.n_groups; i++) {
+        tokens |= v.groups[i].tokens;
+        samples |= !v.groups[i].tokens;
+    }
+    if (tokens) {
+        jb_str_add(out, "\n");
+        jb_pen_wrap(&p, TOKENS_LEGEND, 4, 0);
+        if (!samples)
+            energy_line(&p, &v);
+    }
+    if (samples) {
         jb_str_add(out, "\n");
         jb_pen_wrap(&p, v.energy ? "  > the answer, J the fewest joules per correct answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need; energy: gross a query with the half-width of its bounds, net of idle, and gross a correct answer" :
             "  > the answer, * Pareto front of accuracy and mean latency (without latencies: MACs); points: accuracy against the same model's final exit; vs hull: how many times more MACs static networks and fixed exits need", 4, 0);

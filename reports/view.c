@@ -33,6 +33,8 @@ double jb_cell_half_width(const struct jb_result_cell *c)
     return jb_cell_has_energy(c) && e->gross_uj > 0 ? (e->gross_upper_uj - e->gross_lower_uj) / 2 / e->gross_uj : NAN;
 }
 
+const char *jb_energy_per(const struct jb_result_cell *c) { return same(c->energy.per, "committed_token") ? "committed token" : jb_text(c->energy.per, "query"); }
+
 bool jb_cell_is_adaptive(const struct jb_result_cell *c) { return same(c->role, "adaptive"); }
 
 double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost)
@@ -41,6 +43,7 @@ double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost)
     case JB_COST_MEAN: return c->latency_mean_ns;
     case JB_COST_P99: return jb_cell_percentile(c, 0.99);
     case JB_COST_MACS: return c->macs_mean;
+    case JB_COST_BYTES: return c->bytes_mean;
     case JB_COST_ENERGY: return jb_cell_energy(c);
     case JB_COST_MODELLED:
         for (size_t i = 0; i < c->n_modelled; i++)
@@ -106,8 +109,8 @@ static int by_row(const void *x, const void *y, void *user)
     if (ra != rb)
         return ra - rb;
     double x_cost = cost_in_group(v, a), y_cost = cost_in_group(v, b);
-    if (ra == 1 && ca->accuracy.value != cb->accuracy.value)
-        return ca->accuracy.value > cb->accuracy.value ? -1 : 1;
+    if (ra == 1 && jb_cell_value(ca) != jb_cell_value(cb))
+        return jb_cell_value(ca) > jb_cell_value(cb) ? -1 : 1;
     if (ra < 2 && x_cost != y_cost)
         return x_cost < y_cost ? -1 : 1;
     return a < b ? -1 : a > b;
@@ -123,7 +126,7 @@ static int mark_front(struct jb_view *v, struct jb_group *g)
         if (!v->cells[g->cells[i]].usable)
             continue;
         cost[n] = jb_cell_cost(c, g->cost);
-        value[n] = c->accuracy.value;
+        value[n] = jb_cell_value(c);
         index[n++] = g->cells[i];
     }
     size_t n_front = rc ? 0 : jb_pareto(cost, value, n, out);
@@ -142,11 +145,11 @@ static void find_answer(struct jb_view *v, struct jb_group *g)
 {
     const struct jb_result_cell *cells = v->r->cells;
     for (size_t i = 0; i < g->n_usable; i++)
-        if (g->best == JB_NO_CELL || cells[g->cells[i]].accuracy.value > cells[g->best].accuracy.value)
+        if (g->best == JB_NO_CELL || jb_cell_value(&cells[g->cells[i]]) > jb_cell_value(&cells[g->best]))
             g->best = g->cells[i];
     for (size_t i = 0; i < g->n_usable; i++) {
         size_t k = g->cells[i];
-        if (cells[k].accuracy.value < cells[g->best].accuracy.value - JB_ANSWER_WITHIN - 1e-12)
+        if (jb_cell_value(&cells[k]) < jb_cell_value(&cells[g->best]) - JB_ANSWER_WITHIN - 1e-12)
             continue;
         if (g->answer == JB_NO_CELL || jb_cell_cost(&cells[k], g->cost) < jb_cell_cost(&cells[g->answer], g->cost))
             g->answer = k;
@@ -155,8 +158,8 @@ static void find_answer(struct jb_view *v, struct jb_group *g)
         size_t k = g->cells[i];
         if (!same(cells[k].policy, "final") || !same(cells[k].model, cells[g->answer].model))
             continue;
-        bool exact = same(cells[k].precision, cells[g->answer].precision);
-        if (exact || g->full == JB_NO_CELL || cells[k].accuracy.value > cells[g->full].accuracy.value)
+        bool exact = same(cells[k].precision, cells[g->answer].precision) && same(cells[k].language.kv, cells[g->answer].language.kv);
+        if (exact || g->full == JB_NO_CELL || jb_cell_value(&cells[k]) > jb_cell_value(&cells[g->full]))
             g->full = k;
         if (exact)
             break;
@@ -176,6 +179,24 @@ static void look_at_energy(const struct jb_view *v, struct jb_group *g)
         g->joules = jb_fewest_joules(v->r, &v->r->cells[g->cells[0]]);
 }
 
+static void look_at_language(const struct jb_view *v, struct jb_group *g)
+{
+    const struct jb_result_cell *first = NULL;
+    g->quality = "accuracy";
+    for (size_t i = 0; i < g->n; i++) {
+        const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
+        if (!jb_cell_is_language(c) || !v->cells[g->cells[i]].usable)
+            continue;
+        if (!first) {
+            first = c;
+            g->quality = jb_cell_value_name(c);
+        }
+        g->tokens = true;
+        g->kv_differs |= !same(c->language.kv, first->language.kv);
+        g->fill_differs |= !same(c->language.fill, first->language.fill);
+    }
+}
+
 static int fill_group(struct jb_view *v, struct jb_group *g)
 {
     size_t n = 0;
@@ -187,7 +208,7 @@ static int fill_group(struct jb_view *v, struct jb_group *g)
         if (v->cells[i].home != (size_t)(g - v->groups))
             continue;
         g->cells[n++] = i;
-        if (c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && c->latency_mean_ns > 0)
+        if (c->status == JB_CELL_VALID && isfinite(jb_cell_value(c)) && c->latency_mean_ns > 0)
             g->cost = JB_COST_MEAN;
     }
     g->n = n;
@@ -195,8 +216,9 @@ static int fill_group(struct jb_view *v, struct jb_group *g)
         const struct jb_result_cell *c = &v->r->cells[g->cells[i]];
         double cost = jb_cell_cost(c, g->cost);
         v->cells[g->cells[i]].cost = g->cost;
-        v->cells[g->cells[i]].usable = c->status == JB_CELL_VALID && isfinite(c->accuracy.value) && isfinite(cost) && cost >= 0;
+        v->cells[g->cells[i]].usable = c->status == JB_CELL_VALID && isfinite(jb_cell_value(c)) && isfinite(cost) && cost >= 0;
     }
+    look_at_language(v, g);
     int rc = mark_front(v, g);
     if (rc)
         return rc;
@@ -283,6 +305,14 @@ int jb_view_open(struct jb_view *v, const struct jb_result *r, struct jb_err *er
         return JB_OK;
     jb_view_close(v);
     return jb_fail(err, rc, "report: out of memory");
+}
+
+bool jb_only_tokens(const struct jb_view *v)
+{
+    bool all = v->n_groups > 0;
+    for (size_t i = 0; i < v->n_groups; i++)
+        all &= strcmp(v->groups[i].unit, "token") == 0;
+    return all;
 }
 
 void jb_view_close(struct jb_view *v)

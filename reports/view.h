@@ -11,7 +11,7 @@
 #define JB_MAX_ROWS 1000 // of one table in Markdown and HTML; the CSV has all
 #define JB_ANSWER_WITHIN 0.005 // the answer: the cheapest setting within this accuracy of the best
 
-enum jb_cost { JB_COST_MEAN, JB_COST_P99, JB_COST_MACS, JB_COST_ENERGY, JB_COST_MODELLED, JB_COST_COUNT };
+enum jb_cost { JB_COST_MEAN, JB_COST_P99, JB_COST_MACS, JB_COST_BYTES, JB_COST_ENERGY, JB_COST_MODELLED, JB_COST_COUNT };
 
 // Cells that may be compared: one workload, scenario, number of threads and streams, power limit.
 struct jb_group {
@@ -21,7 +21,9 @@ struct jb_group {
     size_t *cells, n;           // indices in table order: front by rising latency, other valid ones by falling accuracy, the rest
     size_t n_front, n_usable;   // of these, from the start
     size_t best, answer, full;  // most accurate; cheapest within JB_ANSWER_WITHIN; final exit of the answer's model at its precision; or JB_NO_CELL
-    size_t joules;              // fewest joules per correct answer, or JB_NO_CELL
+    size_t joules;              // fewest joules per correct answer (of tokens: per committed token among those as good as the best), or JB_NO_CELL
+    bool tokens, kv_differs, fill_differs; // cells of language models; their kinds of K/V, their fills differ
+    const char *quality;        // name of what ranks cells: "accuracy", "exact-match", "matching"
     const char *energy_class;   // "measured", "replayed", ... of all its figures; "of several classes"; NULL: it has none
     enum jb_cost cost;          // what ranks them: mean latency, or MACs where no cell has a latency (an accuracy pass alone)
     char short_note[64];        // the note up to its first ':' or ';', sanitised; "" without one
@@ -55,9 +57,16 @@ double jb_cell_cost(const struct jb_result_cell *c, enum jb_cost cost);
 double jb_cell_percentile(const struct jb_result_cell *c, double p); // ns or NAN
 bool jb_cell_has_energy(const struct jb_result_cell *c);             // class measured, integrated, attributed or replayed, with a figure
 double jb_cell_energy(const struct jb_result_cell *c);               // gross_uj, or NAN
+const char *jb_energy_per(const struct jb_result_cell *c);           // "query", "committed token"
 double jb_cell_half_width(const struct jb_result_cell *c);           // of the gross figure, relative; NAN
 size_t jb_fewest_joules(const struct jb_result *r, const struct jb_result_cell *like); // per correct answer, or JB_NO_CELL
 bool jb_cell_is_adaptive(const struct jb_result_cell *c);
+bool jb_cell_is_language(const struct jb_result_cell *c);
+double jb_cell_value(const struct jb_result_cell *c);           // what ranks it, 0 to 1: accuracy, or the quality that its text workload is about; NAN
+const char *jb_cell_value_name(const struct jb_result_cell *c);  // of that quality
+bool jb_cells_compare(const struct jb_result_cell *c, const struct jb_result_cell *like); // c is valid, has that value, and conditions are the same
+
+bool jb_only_tokens(const struct jb_view *v); // every group's unit is the token
 
 // The summary in words: the harness' sentences, or what can be said without them. One call a sentence.
 typedef void (*jb_sentence_fn)(void *user, const char *kind, const char *text);

@@ -69,6 +69,11 @@ static void say_group(const struct jb_view *v, const struct jb_group *g, jb_sent
 {
     char percent[24], ns[32], times[64], macs[64];
     struct jb_str b = {0};
+    if (g->tokens && g->answer != JB_NO_CELL && jb_language_answer(v->r, &v->r->cells[g->answer], &b)) {
+        say(user, "answer", jb_str_get(&b));
+        jb_str_free(&b);
+        return;
+    }
     if (g->answer == JB_NO_CELL) {
         jb_str_addf(&b, "%s: no valid setting was measured.", g->label);
         say(user, "answer", jb_str_get(&b));

@@ -232,18 +232,22 @@ static int compare_seeds(const char *a_dir, const char *b_dir, struct jb_audit_r
     jb_compare_opts_default(&o);
     int rc = jb_compare_past(a_dir, b_dir, &o, &c, err);
     if (rc) return rc;
-    uint64_t judged = 0, seen = 0;
-    for (size_t i = 0; i < c->n_cells; i++)
+    uint64_t judged = 0, seen = 0, left = 0;
+    for (size_t i = 0; i < c->n_cells; i++) {
+        left += c->cells[i].reason != NULL;
         for (size_t k = 0; k < c->cells[i].n_metrics; k++) {
             const struct jb_compared_metric *m = &c->cells[i].metrics[k];
             if (m->deterministic || isnan(m->p)) continue;
             judged++;
             seen += jb_compared_sign(c, m) != 0;
         }
+    }
     row->n = judged > 0;
     row->observed = judged ? (double)seen : NAN;
     row->verdict = judged ? JB_AUDIT_PASS : JB_AUDIT_NOTHING; // one false difference is no failure: their share is judged
     snprintf(row->words, sizeof row->words, judged ? "%llu of %llu figures seem to differ" : "nothing could be compared", (unsigned long long)seen, (unsigned long long)judged);
+    size_t at = strlen(row->words);
+    if (left) snprintf(row->words + at, sizeof row->words - at, "; %llu of %zu cells were not compared", (unsigned long long)left, c->n_cells);
     jb_comparison_close(c);
     return 0;
 }

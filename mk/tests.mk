@@ -16,8 +16,8 @@ THREADED_SOURCES := $(if $(TEST_SOURCES),$(shell grep -lE 'pthread|jb:threads' $
 
 # The countdown tests fail one allocation after another by the linker's --wrap; the product knows nothing of it.
 OOM_WRAP := $(foreach f,malloc calloc realloc free strdup strndup aligned_alloc posix_memalign,-Wl,--wrap=$f)
-# Audits are tested on a model that remembers: its kernels come by the same way (tests/audit/memo.h).
-AUDIT_WRAP := -Wl,--wrap=jb_kernels_init
+# Audits are tested on a model that remembers: its kernels and its clock come by the same way (tests/audit/memo.h).
+AUDIT_WRAP := $(foreach f,jb_kernels_init jb_clock_monotonic,-Wl,--wrap=$f)
 test_ldflags = $(if $(filter tests/oom/%,$1),$(OOM_WRAP))$(if $(filter tests/audit/%,$1),$(AUDIT_WRAP))
 
 # T=base or T=base/test_json picks tests.

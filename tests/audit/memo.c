@@ -13,17 +13,6 @@ static uint64_t last_sample;
 static bool same_sample, started;
 static double query_factor = 1;
 
-static void spend(uint64_t ns)
-{
-    if (memo.clock) {
-        memo.clock->t_ns += ns;
-        return;
-    }
-    struct jb_clock c = jb_clock_monotonic();
-    uint64_t until = c.now_ns(c.self) + ns;
-    while (c.now_ns(c.self) < until) continue;
-}
-
 static void query_begins(const uint8_t *in, size_t n)
 {
     uint64_t hash = 14695981039346656037u; // FNV-1a
@@ -37,7 +26,7 @@ static void query_begins(const uint8_t *in, size_t n)
     query_factor = memo.jitter > 0 ? exp(memo.jitter * jb_rng_normal(&rng)) : 1;
 }
 
-static void convolution_cost(void) { spend((uint64_t)((double)(same_sample ? memo.same_ns : memo.new_ns) * query_factor)); }
+static void convolution_cost(void) { if (memo.clock) memo.clock->t_ns += (uint64_t)((double)(same_sample ? memo.same_ns : memo.new_ns) * query_factor); }
 
 static void memo_bytes_to_f32(const uint8_t *in, const struct jb_plane *out, const float *scale, const float *offset)
 {
@@ -58,3 +47,17 @@ void memo_wrap(struct jb_kernels *k)
     k->bytes_to_f32 = memo_bytes_to_f32;
     k->conv_f32 = memo_conv_f32;
 }
+
+// ---- for whole commands: the linker sends these two names here (mk/tests.mk) ----
+
+void __real_jb_kernels_init(struct jb_kernels *k, uint32_t mask);
+void __wrap_jb_kernels_init(struct jb_kernels *k, uint32_t mask);
+void __wrap_jb_kernels_init(struct jb_kernels *k, uint32_t mask)
+{
+    __real_jb_kernels_init(k, mask);
+    if (memo.new_ns) memo_wrap(k);
+}
+
+struct jb_clock __real_jb_clock_monotonic(void);
+struct jb_clock __wrap_jb_clock_monotonic(void);
+struct jb_clock __wrap_jb_clock_monotonic(void) { return memo.clock ? jb_clock_fake(memo.clock) : __real_jb_clock_monotonic(); }

@@ -7,11 +7,12 @@
 #include "kernels/kernels.h"
 
 struct memo {
-    uint64_t new_ns, same_ns;            // of one convolution: for a sample not seen in the query before, and for the same one again. 0, 0: kernels as they are
+    uint64_t new_ns, same_ns;            // of one convolution: for a sample not seen in the query before, and for the same one again
     double jitter;                       // standard deviation of the logarithm of a query's cost
-    struct jb_fake_clock *clock;         // time is what the convolutions cost; NULL: they spin on the machine's clock
+    struct jb_fake_clock *clock;         // time is what the convolutions cost
 };
-extern struct memo memo;                 // read by every wrapped kernel
+// Read by every wrapped kernel. While new_ns is set each table of kernels that is made is wrapped, and while clock is set it is the machine's: a command of the program runs the model that remembers.
+extern struct memo memo;
 void memo_wrap(struct jb_kernels *k);
 
 #endif

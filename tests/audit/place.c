@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/cpu.h"
@@ -13,7 +14,7 @@ const char place_plan[] =
     "{\"schema\": \"joulebench.plan/1\", \"name\": \"t\", \"seed\": 5,\n"
     " \"workloads\": [{\"name\": \"synthetic\", \"params\": {\"n\": 120}}], \"models\": [{\"name\": \"tiny\", \"file\": \"tiny.gguf\"}],\n"
     " \"precisions\": [\"f32\"], \"policies\": [{\"name\": \"final\"}, {\"name\": \"maxprob\", \"threshold\": [0.2]}],\n"
-    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 8, \"block_ms\": 20, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120,\n"
+    " \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 8, \"block_ms\": 6, \"idle_ms\": 0, \"lead_in_ms\": 0.2, \"max_seconds\": 120,\n"
     " \"validity\": {\"max_other_cpu\": 1, \"max_steal\": 1, \"max_involuntary_per_s\": 1e9, \"max_reference_drift\": 1e6, \"throttling\": true, \"swap\": true, \"max_freq_change\": 100}}\n";
 
 void place_write(const char *path, const char *text)
@@ -31,7 +32,7 @@ void place_open(struct place *p, const struct memo *costs)
     char path[200];
     *p = (struct place){ .clock = { .t_ns = 1000000000, .step_ns = 10 } };
     memo = (struct memo){ 0 };
-    snprintf(p->dir, sizeof p->dir, "/tmp/jb_audit_XXXXXX");
+    snprintf(p->dir, sizeof p->dir, "%s/jb_audit_XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); // memory, where there is: runs wait for the disk some thousand times
     assert_non_null(mkdtemp(p->dir));
     jb_synth_defaults(&s);
     s.width = 4;

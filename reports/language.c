@@ -86,6 +86,7 @@ static const struct jb_result_cell *always_at(const struct jb_result *r, const s
 
 double jb_overhead_share(const struct jb_result *r, const struct jb_result_cell *c, bool macs)
 {
+    double late = macs ? c->language.deferred_macs : c->language.deferred_bytes;
     double all = 0, needed = 0, own = macs ? c->macs_mean : c->bytes_mean;
     for (uint32_t i = 0; i < c->n_exits && i < JB_RESULT_MAX_EXITS; i++)
         all += (double)c->exit_histogram[i];
@@ -97,5 +98,5 @@ double jb_overhead_share(const struct jb_result *r, const struct jb_result_cell 
             return NAN;
         needed += (double)c->exit_histogram[i] / all * (macs ? f->macs_mean : f->bytes_mean);
     }
-    return all > 0 && own > 0 && isfinite(needed) ? fmax(0, (own - needed) / own) : NAN;
+    return all > 0 && own > 0 && isfinite(needed) ? fmax(fmax(0, late / own), (own - needed) / own) : NAN; // late fills are part of it
 }

@@ -8,7 +8,7 @@ IDS is a file of token ids parted by white space or commas (`joulebench tokenize
 and llama.cpp's do, and keeps the logits of the scored positions only: ctx/2 .. ctx-2, those that predict a token of the window's second half but its first (255 a window of 512). A DUMP
 holds the same positions of the same windows as raw little-endian f32, (positions, vocabulary), which is what `joulebench perplexity --logits` writes; or it is a .npy.
 `compare` prints for each dump its perplexity, how often its argmax is the reference's, the mean and the largest KL(reference || dump) in nats, and the largest difference of a logit
-after both rows were centred. A dump may hold fewer windows than the reference: the common ones are compared.
+after both rows were centred; and for each dump but the first its paired differences from the first. A dump may hold fewer windows than the reference: the common ones are compared.
 
 Needs torch, numpy and gguf; it is run by hand and by docs/language-models.md's command, not by CI.
 """
@@ -126,24 +126,31 @@ def log_softmax(rows):
 
 
 def compare_one(reference, dump, targets):
-    """Figures over the positions that both have; both as (positions, vocabulary)."""
+    """Figures over the positions that both have; both as (positions, vocabulary). Also the KL of each position, and whether its argmax is the reference's."""
     n = min(len(reference), len(dump))
-    same = nll = nll_ref = kl = kl2 = worst = apart = 0.0
+    nll = nll_ref = apart = 0.0
+    kl, same = np.empty(n), np.empty(n)
     for at in range(0, n, 64):
         a, b = np.asarray(reference[at:at + 64][:n - at]), np.asarray(dump[at:at + 64][:n - at])
         if not np.isfinite(b).all():
             sys.exit("a dump holds a logit that is not finite")
         la, lb = log_softmax(a), log_softmax(b)
         t = targets[at:at + len(a)]
-        each = (np.exp(la) * (la - lb)).sum(1)
-        same += (a.argmax(1) == b.argmax(1)).sum()
+        kl[at:at + len(a)] = (np.exp(la) * (la - lb)).sum(1)
+        same[at:at + len(a)] = a.argmax(1) == b.argmax(1)
         nll_ref -= la[np.arange(len(t)), t].sum()
         nll -= lb[np.arange(len(t)), t].sum()
-        kl, kl2, worst = kl + each.sum(), kl2 + (each**2).sum(), max(worst, each.max())
         apart = max(apart, np.abs((a - a.mean(1, keepdims=True)) - (b - b.mean(1, keepdims=True))).max())
-    error = max(kl2 / n - (kl / n)**2, 0.0)**0.5 / n**0.5
-    return {"positions": n, "ppl_reference": float(np.exp(nll_ref / n)), "ppl": float(np.exp(nll / n)), "argmax_agreement": float(same / n), "mean_kl": float(kl / n),
-            "mean_kl_standard_error": float(error), "max_kl": float(worst), "max_logit_difference": float(apart)}
+    figures = {"positions": n, "ppl_reference": float(np.exp(nll_ref / n)), "ppl": float(np.exp(nll / n)), "argmax_agreement": float(same.mean()), "mean_kl": float(kl.mean()),
+               "mean_kl_standard_error": float(kl.std() / n**0.5), "max_kl": float(kl.max()), "max_logit_difference": float(apart)}
+    return figures, kl, same
+
+
+def difference(x, y, a_window):
+    """Mean of x - y and its standard error over windows: positions of one window hang together."""
+    n = min(len(x), len(y))
+    d = (x[:n] - y[:n])[:n // a_window * a_window].reshape(-1, a_window).mean(1)
+    return float(d.mean()), float(d.std(ddof=1) / len(d)**0.5) if len(d) > 1 else float("inf")
 
 
 def compare(args):
@@ -152,10 +159,17 @@ def compare(args):
     targets = np.array([ids[w * args.ctx + i + 1] for w in range(len(ids) // args.ctx) for i in range(first, last)])
     if len(targets) < len(reference):
         sys.exit(f"{args.ids}: ids for {len(targets)} positions; {args.ref} has {len(reference)}: not its ids, or another --ctx")
-    figures = {}
+    figures, kls, sames = {}, [], []
     for spec in args.dumps:
         name, _, path = spec.rpartition("=")
-        figures[name or pathlib.Path(path).stem] = compare_one(reference, load(path, reference.shape[1]), targets)
+        f, kl, same = compare_one(reference, load(path, reference.shape[1]), targets)
+        if kls:
+            d, de = difference(kl, kls[0], last - first)
+            s, se = difference(same, sames[0], last - first)
+            f["minus_first"] = {"mean_kl": d, "mean_kl_standard_error": de, "argmax_agreement": s, "argmax_agreement_standard_error": se}
+        figures[name or pathlib.Path(path).stem] = f
+        kls.append(kl)
+        sames.append(same)
     if args.json:
         print(json.dumps(figures, indent=1))
         return
@@ -163,6 +177,11 @@ def compare(args):
     for name, f in figures.items():
         print(f"{name:24} {f['positions']:9} {f['ppl_reference']:10.4f} {f['ppl']:10.4f} {100 * f['argmax_agreement']:7.2f}% {f['mean_kl']:10.3e} {f['mean_kl_standard_error']:8.1e} "
               f"{f['max_kl']:9.2e} {f['max_logit_difference']:8.3f}")
+    for name, f in figures.items():
+        if "minus_first" in f:
+            d = f["minus_first"]
+            print(f"{name} less the first: mean KL {d['mean_kl']:+.3e} +- {d['mean_kl_standard_error']:.1e}, argmax {100 * d['argmax_agreement']:+.2f}% +- {100 * d['argmax_agreement_standard_error']:.2f}% "
+                  "(standard errors over windows)")
 
 
 def main():

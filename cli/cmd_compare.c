@@ -8,7 +8,7 @@
 #include "harness/compare.h"
 
 struct opts {
-    const char *output, *only, *limits_state;
+    const char *output, *only, *noise, *limits_state;
     bool json, live, across;
     double confidence, seconds, block_ms, instance_s;
     int64_t seed;
@@ -20,6 +20,7 @@ static const struct cli_option options[] = {
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print comparison.json instead of the summary" },
     { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
     { "confidence", 0, CLI_F64, offsetof(struct opts, confidence), "SHARE", "0.95", 0.5, 0.999, "of the intervals" },
+    { "noise", 0, CLI_TEXT, offsetof(struct opts, noise), "FILE", NULL, 0, 0, "of doctor --measure: what it learned on this machine decides whether latencies are divided by the reference kernel, not the plans; needed where live sides say \"normalise\": \"doctor\"" },
     { "across", 0, CLI_FLAG, offsetof(struct opts, across), NULL, NULL, 0, 0, "devices side by side: other CPUs are compared too, with the first run as the baseline; two runs or more" },
     { "live", 0, CLI_FLAG, offsetof(struct opts, live), NULL, NULL, 0, 0, "A and B are sides (JSON): both are measured now, block by block in turns" },
     { "seconds", 0, CLI_F64, offsetof(struct opts, seconds), "S", "60", 0.1, 1e6, "with --live: time of measuring in all" },
@@ -128,6 +129,7 @@ static int run(struct cli *cli, const void *opts, const struct cli_list *args)
     const struct opts *o = opts;
     struct jb_err err = { 0 };
     struct jb_compare_opts compare;
+    struct jb_noise_rule learned;
     struct jb_comparison *c = NULL;
     jb_compare_opts_default(&compare);
     compare.confidence = o->confidence;
@@ -138,6 +140,11 @@ static int run(struct cli *cli, const void *opts, const struct cli_list *args)
         return usage("--live and --across exclude each other: a live comparison runs on one device");
     if (!o->across && args->n != 2)
         return usage("two runs are compared (or two sides, with --live); --across takes more");
+    if (o->noise && o->across)
+        return usage("--noise and --across exclude each other: what doctor learned holds for one machine");
+    if (o->noise && jb_noise_rule_read(&learned, o->noise, &err) < 0)
+        return cli_fail(&err);
+    compare.learned = o->noise ? &learned : NULL;
     if (o->live)
         return live(cli, o, &compare, args->item[0], args->item[1]);
     int rc = o->across ? jb_compare_across(args->item, args->n, &compare, &c, &err) : jb_compare_past(args->item[0], args->item[1], &compare, &c, &err);

@@ -7,7 +7,7 @@
 #include "harness/gate.h"
 
 struct opts {
-    const char *baseline, *candidate, *rules, *only, *inconclusive, *output, *junit, *summary, *history, *limits_state;
+    const char *baseline, *candidate, *rules, *only, *noise, *inconclusive, *output, *junit, *summary, *history, *limits_state;
     bool live, json, annotations;
     double seconds, block_ms, instance_s;
     int64_t seed;
@@ -23,6 +23,7 @@ static const struct cli_option options[] = {
     { "block-ms", 0, CLI_F64, offsetof(struct opts, block_ms), "MS", "3", 0, 60000, "with --live: length of a block; 0: the plan's" },
     { "restart-s", 0, CLI_F64, offsetof(struct opts, instance_s), "S", "0.3", 0, 1e6, "with --live: both workers are restarted after so long, as where memory lies in a process changes its latencies; 0: never" },
     { "only", 0, CLI_TEXT, offsetof(struct opts, only), "PATTERN", NULL, 0, 0, "only cells whose label matches, as in a shell: '*int8*'" },
+    { "noise", 0, CLI_TEXT, offsetof(struct opts, noise), "FILE", NULL, 0, 0, "of doctor --measure: what it learned on this machine decides whether latencies are divided by the reference kernel, not the plans; needed where live sides say \"normalise\": \"doctor\"" },
     { "inconclusive", 0, CLI_CHOICE, offsetof(struct opts, inconclusive), "pass|fail|own", "own", 0, 0, "what an undecided gate ends with: 0, 10, or 11 of its own" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print comparison.json instead of the table" },
     { "output", 'o', CLI_TEXT, offsetof(struct opts, output), "DIR", NULL, 0, 0, "write comparison.json, comparison.md, comparison.html and junit.xml into DIR" },
@@ -69,10 +70,14 @@ static int judge(struct cli *cli, const struct opts *o, const struct cli_list *a
 {
     struct jb_gate_rules r;
     struct jb_compare_opts compare;
+    struct jb_noise_rule learned;
     jb_compare_opts_default(&compare);
     compare.only = o->only;
     compare.seed = (uint64_t)o->seed;
-    int rc = JB_OK;
+    int rc = o->noise ? jb_noise_rule_read(&learned, o->noise, err) : JB_OK;
+    compare.learned = o->noise ? &learned : NULL;
+    if (rc < 0)
+        return rc;
     if (o->rules)
         rc = jb_gate_rules_read(&r, o->rules, err);
     else if (o->live)

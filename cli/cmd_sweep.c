@@ -7,9 +7,10 @@
 #include "cli/output.h"
 #include "cli/reporting.h"
 #include "cli/table.h"
+#include "harness/noise_rule.h"
 
 struct opts {
-    const char *output, *only, *limits_state, *count;
+    const char *output, *only, *noise, *limits_state, *count;
     bool resume, dry_run, json;
     struct cli_list sets;
     struct cli_power_opts power;
@@ -24,6 +25,7 @@ static const struct cli_option options[] = {
     { "set", 's', CLI_LIST, offsetof(struct opts, sets), "KEY=VALUE", NULL, 0, 0, "replace a key of the plan; VALUE is JSON or a bare word" },
     { "json", 0, CLI_FLAG, offsetof(struct opts, json), NULL, NULL, 0, 0, "print results.json instead of the summary" },
     CLI_COUNT_ROW(struct opts, count),
+    { "noise", 0, CLI_TEXT, offsetof(struct opts, noise), "FILE", NULL, 0, 0, "of doctor --measure: what it learned on this machine decides whether latencies are divided by the reference kernel, not the plans; needed where the plan says \"normalise\": \"doctor\"" },
     { "limits-state", 0, CLI_TEXT, offsetof(struct opts, limits_state), "FILE", NULL, 0, 0,
       "for plans with power_limit_w: where it is written down what the limits were; without it limits.json in $JOULEBENCH_STATE_DIR or the user's state directory" },
     CLI_POWER_ROWS(struct opts, power),
@@ -154,10 +156,13 @@ static int run_plan(struct cli *c, const struct opts *o, const char *path, const
     struct jb_err err = { 0 };
     struct jb_plan *plan = NULL;
     struct cli_measure m;
+    struct jb_noise_rule learned;
     char dir[4096];
     int rc = jb_path_dir(dir, sizeof dir, path) < 0 ? jb_fail(&err, JB_E_RANGE, "%s: the path is too long", path) : JB_OK;
     if (rc == JB_OK)
         rc = jb_plan_read(&plan, path, sets->item, sets->n, &err);
+    if (rc == JB_OK && o->noise)
+        rc = jb_noise_rule_read(&learned, o->noise, &err);
     if (rc == JB_OK)
         rc = cli_measure_open(&m, c, &o->power, dir, &err);
     if (rc < 0) {
@@ -167,6 +172,7 @@ static int run_plan(struct cli *c, const struct opts *o, const char *path, const
     m.sweep.dir = o->output;
     m.sweep.resume = o->resume;
     m.sweep.only = o->only;
+    m.sweep.noise = o->noise ? &learned : NULL;
     cli_measure_count(&m, o->count);
     int exit_code = o->dry_run ? dry_run(plan, &m, o->json) : measure_with_limits(c, o, plan, path, &m);
     cli_measure_close(&m);

@@ -148,10 +148,33 @@ static int add_pair(struct runs *r, struct match m, struct jb_compared_cell *out
     return out->reason ? 0 : measure_pair(r, m, out, err);
 }
 
-// Whether latencies are normalised follows from the plans, which were fixed before anything was measured; they must agree.
-static bool normalises(const struct jb_compare_opts *o, const struct jb_run_data *a, const struct jb_run_data *b)
+// Whether latencies are normalised follows from the plans, which were fixed before anything was measured and must agree, or from what doctor learned on this machine: never from what is compared.
+static int normalises(const struct jb_compare_opts *o, const struct jb_run_data *a, const struct jb_run_data *b, bool *out, struct jb_err *err)
 {
-    return o->normalise || (jb_run_data_normalise(a) && jb_run_data_normalise(b));
+    int rc = o->learned ? jb_noise_rule_of(o->learned, jb_run_data_result(a), jb_run_data_name(a), err) : 0;
+    if (!rc && o->learned) rc = jb_noise_rule_of(o->learned, jb_run_data_result(b), jb_run_data_name(b), err);
+    *out = o->learned ? o->learned->reference : o->normalise || (jb_run_data_normalise(a) && jb_run_data_normalise(b));
+    if (rc || o->learned || o->normalise) return rc;
+    return jb_run_data_doctor(a) || jb_run_data_doctor(b) ? jb_noise_rule_missing(jb_run_data_name(jb_run_data_doctor(a) ? a : b), err) : 0;
+}
+
+static int tell_rule(struct jb_comparison *c, const char *name, const struct jb_noise_rule *r)
+{
+    char text[JB_NOISE_RULE_TEXT];
+    if (!r) return 0;
+    jb_noise_rule_text(text, r);
+    for (size_t i = 0; i < c->n_differences; i++)
+        if (!strcmp(c->differences[i].name, name) && !strcmp(c->differences[i].value, text)) return 0; // of several candidates
+    return jb_compare_tell(c, name, jb_comparison_str(c, text));
+}
+
+// One rule is told once; of two runs that did not share one, each has its own, and both must say so before anything is divided.
+static int tell_rules(struct jb_comparison *c, const struct jb_run_data *a, const struct jb_run_data *b, const struct jb_compare_opts *o)
+{
+    const struct jb_noise_rule *x = jb_run_data_learned(a), *y = jb_run_data_learned(b);
+    if (o->learned || (x && y && !strcmp(x->sha256, y->sha256))) return tell_rule(c, "normalise", o->learned ? o->learned : x);
+    int rc = tell_rule(c, "normalise (baseline)", x);
+    return rc ? rc : tell_rule(c, "normalise (candidate)", y);
 }
 
 int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const struct jb_run_data *b, bool paired, const struct jb_compare_opts *given, const char *run, struct jb_err *err)
@@ -159,10 +182,10 @@ int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const 
     struct jb_compare_opts mine = *given;
     const struct jb_compare_opts *o = &mine;
     struct runs r = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .run = run };
-    mine.normalise = normalises(given, a, b);
     struct match *m = NULL;
     size_t n = 0;
-    int rc = match(a, b, o, &m, &n, err);
+    int rc = normalises(given, a, b, &mine.normalise, err);
+    if (!rc) rc = match(a, b, o, &m, &n, err);
     if (rc) return rc;
     struct jb_compared_cell *cells = jb_comparison_array(c, c->n_cells + n, sizeof *cells);
     if (!cells) rc = jb_fail(err, JB_E_NOMEM, "comparison");
@@ -173,7 +196,7 @@ int jb_compare_runs(struct jb_comparison *c, const struct jb_run_data *a, const 
     if (rc) return rc;
     c->cells = cells;
     c->n_cells += n;
-    if (jb_compare_environment(c, jb_run_data_result(a), jb_run_data_result(b), run)) return jb_fail(err, JB_E_NOMEM, "comparison");
+    if (tell_rules(c, a, b, o) || jb_compare_environment(c, jb_run_data_result(a), jb_run_data_result(b), run)) return jb_fail(err, JB_E_NOMEM, "comparison");
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #define JB_HARNESS_COMPARE_H
 
 #include "harness/live.h"
+#include "harness/noise_rule.h"
 #include "harness/record.h"
 #include "base/infer.h"
 #include "reports/comparison.h"
@@ -40,13 +41,16 @@ int jb_run_data_from(struct jb_run_data **out, struct jb_record *record, struct 
 void jb_run_data_close(struct jb_run_data *d);
 const struct jb_result *jb_run_data_result(const struct jb_run_data *d);
 const char *jb_run_data_name(const struct jb_run_data *d);
-bool jb_run_data_normalise(const struct jb_run_data *d);      // its plan says that comparisons normalise by the reference kernel
+bool jb_run_data_normalise(const struct jb_run_data *d);      // its plan, or what doctor had learned, says that comparisons normalise by the reference kernel
+bool jb_run_data_doctor(const struct jb_run_data *d);         // its plan says that doctor decides, and there was no file
+const struct jb_noise_rule *jb_run_data_learned(const struct jb_run_data *d); // what doctor had learned, or NULL; no machine in it
 const char *jb_run_data_split(const struct jb_run_data *d);  // of the samples that were measured: "test"
 int jb_run_data_cell(const struct jb_run_data *d, size_t cell, struct jb_side_cell *out, struct jb_err *err);
 
-struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise, gather; };
+struct jb_compare_opts { double confidence; uint32_t resamples; uint64_t seed; bool across; const char *only; bool normalise, gather; const struct jb_noise_rule *learned; };
 // normalise: by the reference kernel even if the plans do not say so. gather: for a report, which shows every run whatever it is: cells match by their keys alone, and a run that cannot be compared
 // is named among the differences ("not compared") instead of failing the whole.
+// learned: by doctor; decides instead of the plans. MISMATCH when a run is of another machine. NULL: none, and live sides whose plans say "doctor" are INVALID.
 void jb_compare_opts_default(struct jb_compare_opts *o); // 0.95, 2000, 1
 
 // Fewest blocks and queries, of each side, from which the percentile p gets an interval (measured by simulation: tests/trust). A mean needs JB_COMPARE_LEAST_BLOCKS.

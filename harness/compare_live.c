@@ -241,6 +241,16 @@ static int run_live(struct gathering *g, struct jb_comparison *c, const struct j
     return rc ? rc : ran; // INTERRUPTED: with a comparison of what was measured
 }
 
+// Before a minute is spent on it.
+static int no_rule_missing(const struct gathering *g, struct jb_err *err)
+{
+    for (int side = 0; side < 2; side++) {
+        const cJSON *settings = cJSON_GetObjectItemCaseSensitive(jb_worker_run(jb_live_worker(g->live, side)), "settings"), *rule = cJSON_GetObjectItemCaseSensitive(settings, "normalise");
+        if (cJSON_IsString(rule) && !strcmp(rule->valuestring, "doctor")) return jb_noise_rule_missing(side ? g->o->b->name : g->o->a->name, err);
+    }
+    return 0;
+}
+
 int jb_compare_live(const struct jb_live_opts *l, const struct jb_compare_opts *o, struct jb_comparison **out, struct jb_err *err)
 {
     struct gathering g = { .o = l };
@@ -250,8 +260,11 @@ int jb_compare_live(const struct jb_live_opts *l, const struct jb_compare_opts *
     mine.told_user = &g;
     if (!mine.only) mine.only = o->only;
     *out = NULL;
-    int rc = jb_compare_open(&c, "live", o, err);
+    int rc = o->learned ? jb_noise_rule_here(o->learned, err) : 0;
+    if (rc) return rc;
+    rc = jb_compare_open(&c, "live", o, err);
     if (!rc) rc = jb_live_open(&g.live, &mine, err);
+    if (!rc && !o->learned && !o->normalise) rc = no_rule_missing(&g, err);
     if (!rc) rc = begin(&g, err);
     if (!rc) rc = run_live(&g, c, o, err);
     jb_live_close(g.live);

@@ -3,6 +3,7 @@
 
 #include "base/cpu.h"
 #include "base/stats.h"
+#include "harness/noise_rule.h"
 #include <math.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -81,6 +82,11 @@ static bool put_hashes(cJSON *o, const struct jb_ctx *c)
 
 static bool put_notes(cJSON *o, const struct jb_ctx *c)
 {
+    char learned[JB_NOISE_RULE_TEXT];
+    if (c->o->noise) {
+        jb_noise_rule_text(learned, c->o->noise);
+        if (!jb_json_put_str(o, "normalise", learned)) return false;
+    }
     for (size_t i = 0; i < c->n_workloads; i++) {
         if (!c->workloads[i].w) continue;
         const struct jb_workload_info *info = jb_workload_info(c->workloads[i].w);
@@ -97,6 +103,14 @@ static bool put_validity(cJSON *settings, const struct jb_validity_limits *l)
            jb_json_put_bool(o, "throttling", l->throttling) && jb_json_put_f64(o, "max_reference_drift", l->max_reference_drift) && jb_json_put_f64(o, "max_invalid_share", l->max_invalid_share);
 }
 
+// "doctor": its rule is not known here; whoever compares has it.
+static bool put_normalise(cJSON *o, const struct jb_ctx *c)
+{
+    const struct jb_noise_rule *r = c->o->noise;
+    bool reference = r ? r->reference : c->s.normalise;
+    return jb_json_put_str(o, "normalise", reference ? "reference" : !r && c->s.normalise_doctor ? "doctor" : "none") && (!r || jb_noise_rule_put(o, r));
+}
+
 static bool put_settings(cJSON *o, const struct jb_ctx *c)
 {
     const struct jb_settings *s = &c->s;
@@ -104,7 +118,7 @@ static bool put_settings(cJSON *o, const struct jb_ctx *c)
     bool ok = list && jb_json_put_u64(o, "seed", s->seed) && jb_json_put_u64(o, "repetitions", s->repetitions) && jb_json_put_f64(o, "block_ms", s->block_ms) &&
               jb_json_put_f64(o, "idle_ms", s->idle_ms) && jb_json_put_f64(o, "lead_in_ms", s->lead_in_ms) && jb_json_put_f64(o, "max_seconds", s->max_seconds) &&
               jb_json_put_f64(o, "energy_half_width", s->energy_half_width) && jb_json_put_bool(o, "extend", s->extend) && jb_json_put_f64(o, "max_other_cpu", s->validity.max_other_cpu) &&
-              put_validity(o, &s->validity) && jb_json_put_str(o, "normalise", s->normalise ? "reference" : "none") && (isnan(s->stop_latency) || jb_json_put_f64(o, "stop_latency", s->stop_latency)) &&
+              put_validity(o, &s->validity) && put_normalise(o, c) && (isnan(s->stop_latency) || jb_json_put_f64(o, "stop_latency", s->stop_latency)) &&
               (isnan(s->stop_joules) || jb_json_put_f64(o, "stop_joules", s->stop_joules)) &&
               jb_json_put_u64(o, "accuracy_samples", s->accuracy_samples) && jb_json_put_str(o, "split", jb_split_name(c->split)) &&
               jb_json_put_bool(o, "measured", c->measured);

@@ -50,6 +50,7 @@ struct jb_settings {
     bool extend;                                      // whether they are (a single run's length is the user's)
     struct jb_validity_limits validity;               // of blocks; max_other_cpu may also stand beside it, as in plans of older versions
     bool normalise;                                   // comparisons normalise by the reference kernel
+    bool normalise_doctor;                            // they do what doctor learned on this machine (harness/noise_rule.h)
     double stop_latency, stop_joules;                 // a cell ends early once its intervals are so narrow, relative half-width; NAN: never
     double percentiles[JB_PLAN_MAX_PERCENTILES]; size_t n_percentiles;
 };

@@ -341,13 +341,14 @@ static int read_validity(const struct jb_plan *p, struct jb_validity_limits *l, 
     return rc;
 }
 
-static int read_normalise(const struct jb_plan *p, bool *out, struct jb_err *err)
+static int read_normalise(const struct jb_plan *p, struct jb_settings *s, struct jb_err *err)
 {
     const char *text = "none";
     int rc = jb_json_get_str(&p->doc, p->doc.root, "normalise", false, &text, err);
     if (rc) return rc;
-    if (strcmp(text, "none") && strcmp(text, "reference")) return bad(p, p->doc.root, "normalise", "must be \"none\" or \"reference\"", err);
-    *out = !strcmp(text, "reference");
+    s->normalise = !strcmp(text, "reference");
+    s->normalise_doctor = !strcmp(text, "doctor");
+    if (strcmp(text, "none") && !s->normalise && !s->normalise_doctor) return bad(p, p->doc.root, "normalise", "must be \"none\", \"reference\" or \"doctor\"", err);
     return 0;
 }
 
@@ -380,7 +381,7 @@ static int read_settings(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "energy_half_width", false, 0.0001, 1, &s->energy_half_width, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "max_other_cpu", false, 0, 1, &s->validity.max_other_cpu, err);
     if (!rc) rc = read_validity(p, &s->validity, err);
-    if (!rc) rc = read_normalise(p, &s->normalise, err);
+    if (!rc) rc = read_normalise(p, s, err);
     if (!rc) rc = read_stop_when(p, s, err);
     if (!rc) rc = jb_json_get_f64(&p->doc, o, "sessions_memory_mb", false, 1, 1e6, &s->sessions_memory_mb, err);
     if (rc || !cJSON_GetObjectItemCaseSensitive(o, "percentiles")) return rc;

@@ -12,7 +12,8 @@
 
 struct jb_run_data {
     char *name, split[32];
-    bool normalise;
+    bool normalise, doctor, has_learned;
+    struct jb_noise_rule learned;
     struct jb_record record;
     struct jb_store *store;              // NULL: results.json alone
     struct jb_result *result;
@@ -34,6 +35,8 @@ const struct jb_result *jb_run_data_result(const struct jb_run_data *d) { return
 const char *jb_run_data_name(const struct jb_run_data *d) { return d->name; }
 const char *jb_run_data_split(const struct jb_run_data *d) { return d->split; }
 bool jb_run_data_normalise(const struct jb_run_data *d) { return d->normalise; }
+bool jb_run_data_doctor(const struct jb_run_data *d) { return d->doctor; }
+const struct jb_noise_rule *jb_run_data_learned(const struct jb_run_data *d) { return d->has_learned ? &d->learned : NULL; }
 
 static struct jb_run_data *new_data(const char *name)
 {
@@ -52,6 +55,8 @@ static int build(struct jb_run_data *d, struct jb_err *err)
     int rc = jb_build_result(&d->record, d->store, &d->result, err);
     const cJSON *rule = cJSON_GetObjectItemCaseSensitive(settings, "normalise");
     d->normalise = cJSON_IsString(rule) && !strcmp(rule->valuestring, "reference");
+    d->doctor = cJSON_IsString(rule) && !strcmp(rule->valuestring, "doctor");
+    d->has_learned = jb_noise_rule_get(&d->learned, settings);
     if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(settings, "split"))) jb_line_text(settings, "split", d->split, sizeof d->split);
     return rc;
 }

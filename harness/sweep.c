@@ -2,16 +2,28 @@
 #include "harness/ctx.h"
 
 #include "base/fs.h"
+#include "harness/noise_rule.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+// A run has one rule: it is not changed after a look at the half of it.
+static int same_rule(const struct jb_ctx *c, struct jb_err *err)
+{
+    struct jb_noise_rule before;
+    const cJSON *settings = c->record.run ? cJSON_GetObjectItemCaseSensitive(c->record.run, "settings") : NULL;
+    if (!settings || (!c->o->noise && !cJSON_GetObjectItemCaseSensitive(settings, "normalise_learned"))) return 0;
+    bool had = jb_noise_rule_get(&before, settings);
+    if (c->o->noise && had && !strcmp(before.sha256, c->o->noise->sha256)) return 0;
+    return jb_fail(err, JB_E_MISMATCH, "%s: the run began %s noise file%s%s; go on with the same", c->o->dir, had ? "with another" : "without a", had ? ", sha256 " : "", had ? before.sha256 : "");
+}
 
 static int open_store(struct jb_ctx *c, struct jb_err *err)
 {
     int rc = jb_store_open(&c->store, c->o->dir, c->o->resume, jb_record_apply, &c->record, err);
     // What another run ended or listed does not hold for this one.
     c->record.complete = false;
-    return rc;
+    return rc ? rc : same_rule(c, err);
 }
 
 static int write_plan(const struct jb_ctx *c, const struct jb_plan *p, struct jb_err *err)
@@ -67,12 +79,21 @@ int jb_ctx_result(struct jb_ctx *c, int rc, struct jb_result **out, struct jb_er
     return built;
 }
 
+// Before anything is measured: a rule of another machine, or none where the plan wants one, ends it.
+static int check_rule(const struct jb_plan *p, const struct jb_sweep_opts *o, struct jb_err *err)
+{
+    if (o->noise) return jb_noise_rule_here(o->noise, err);
+    return p->settings.normalise_doctor ? jb_noise_rule_missing("plan", err) : 0;
+}
+
 int jb_sweep_run(const struct jb_plan *p, const struct jb_sweep_opts *o, struct jb_result **out, struct jb_err *err)
 {
+    *out = NULL;
+    int rc = check_rule(p, o, err);
+    if (rc) return rc;
     struct jb_ctx *c = calloc(1, sizeof *c);
     if (!c) return jb_fail(err, JB_E_NOMEM, "sweep");
-    *out = NULL;
-    int rc = jb_ctx_open(c, o, &p->settings, p->dir, err);
+    rc = jb_ctx_open(c, o, &p->settings, p->dir, err);
     if (!rc) rc = jb_ctx_from_plan(c, p, err);
     if (!rc) {
         rc = jb_ctx_run(c, p, true, err);

@@ -14,6 +14,7 @@ struct jb_progress { const char *phase, *cell; uint64_t done, total; double seco
 typedef void (*jb_progress_fn)(void *user, const struct jb_progress *p);
 
 struct jb_limits;
+struct jb_noise_rule;
 
 struct jb_sweep_opts {
     const char *dir;                 // output directory (created); journal.jsonl, raw/, plan.json
@@ -30,6 +31,7 @@ struct jb_sweep_opts {
     const char *limits_state;        // state file of power limits (power/limits.h); NULL: a plan with "power_limit_w" has only unavailable cells
     void (*limits_held)(const struct jb_limits *l); // told while limits may be changed (NULL: no more), for jb_limits_restore_in_signal; NULL: nobody asks
     double slow_query;               // test aid: share of a query's own time that it spins behind it; said in the run's environment. 0: none
+    const struct jb_noise_rule *noise; // decides whether comparisons of this run normalise, whatever the plan says; a plan that says "doctor" needs it. NULL: none
     int count_instructions;          // enum jb_instructions_how
     const char *program;             // this program, for callgrind
     const char *version, *git, *compiler;

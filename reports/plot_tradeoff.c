@@ -260,7 +260,7 @@ static void draw_points(struct scene *s, const struct series *l, const char *rol
     if (!n)
         return;
     for (int pass = 0; pass < 2; pass++) { // open marks stand on paper, so that lines do not run through them
-        if (pass == 0 && l->adaptive && !s->modelled && !l->frozen)
+        if (pass == 0 && l->adaptive && !s->modelled)
             continue;
         jb_canvas_block(s->c, l->adaptive ? "adaptive" : role);
         for (size_t i = 0; i < l->n; i++) {
@@ -287,7 +287,7 @@ static void draw_adaptive(struct scene *s, const struct series *l)
             clip_avoid(s->c, p[-1].cost, p[-1].acc, p->cost, p->acc);
     }
     jb_canvas_style(s->c, "1:2", jb_precision_color(l->precision), s->modelled ? "with lines dt (1,3) lw 1.8" : l->frozen ? "with lines dt (3,3) lw 1.4" : "with lines lw 2");
-    draw_points(s, l, "adaptive", s->modelled || l->frozen ? OPEN[k] : FILLED[k]);
+    draw_points(s, l, "adaptive", l->frozen ? 2 : s->modelled ? OPEN[k] : FILLED[k]);
 }
 
 static void draw_series(struct scene *s)
@@ -436,10 +436,13 @@ static void label_points(struct scene *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct point *p = &s->points[i];
         const struct jb_result_cell *c = cell_of(s, p);
-        if (jb_cell_is_adaptive(c) || is_full(s, c) || (precision && !same(precision, c->precision)) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
+        bool frozen = s->g->tokens && jb_cell_is_adaptive(c) && same(c->language.fill, "frozen");
+        if ((jb_cell_is_adaptive(c) && !frozen) || is_full(s, c) || (precision && !same(precision, c->precision)) || !jb_canvas_inside(s->c, p->cost, p->acc * 100))
             continue;
         jb_str_clear(&b);
-        if (same(c->role, "static"))
+        if (frozen)
+            jb_str_add(&b, "frozen fill");
+        else if (same(c->role, "static"))
             jb_add_plain(&b, jb_text(c->model, "?"), 20);
         else if (c->n_policy_params)
             jb_str_addf(&b, "exit %.0f", c->policy_params[0].value);
@@ -478,7 +481,7 @@ static void legend(struct scene *s)
         jb_legend_point(&l, s->modelled ? OPEN[i] : FILLED[i], JB_DIM, text);
     }
     if (s->has_frozen)
-        jb_legend_point(&l, OPEN[0], JB_DIM, "frozen fill");
+        jb_legend_point(&l, 2, JB_DIM, "frozen fill");
     if (s->has_full)
         jb_legend_point(&l, 5, JB_INK, "full model");
     if (s->has_static)

@@ -22,7 +22,7 @@ struct kind_row {
 static const struct kind_row KINDS[] = {
     [JB_PLOT_MEAN] = {"latency_mean", "Accuracy against mean latency", "Up and left is better. Filled marks adapt; open ones do not. The pale band is the Pareto front, "
         "the dashed line the hull of static networks and fixed exits: adapting pays where its curve lies above and left of it.",
-        "against the time of a token", "Up and left is better. The ringed square is the full model: stopping early pays only up or left of it. Filled marks adapt; hollow adaptive ones fill the K/V "
+        "against the time of a token", "Up and left is better. The ringed square is the full model: stopping early pays only up or left of it. Filled marks adapt; crosses adapt and fill the K/V "
         "of skipped layers with a frozen state instead of the exact one. Quality of the tokens committed, by what the workload is about.", jb_plot_tradeoff},
     [JB_PLOT_P99] = {"latency_p99", "Accuracy against p99 latency", "The slowest 1 %: a sample that takes every exit on its way costs more than the plain network.",
         "against p99 time of a token", "The slowest 1 %: a token that goes deep after others left early fills their K/V first.", jb_plot_tradeoff},

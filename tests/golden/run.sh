@@ -24,7 +24,7 @@ trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 joulebench() { "$program" "$@"; }
 export -f joulebench
-export program LC_ALL=C JB_CPU=ref TERM=dumb JOULEBENCH_STATE_DIR=$scratch/state
+export program LC_ALL=C JB_CPU=ref TERM=dumb JOULEBENCH_STATE_DIR=$scratch/state XDG_CACHE_HOME=$scratch/cache
 unset JB_DATA NO_COLOR COLUMNS
 
 # What the commands find: a model, files that are broken in known ways.

@@ -3,6 +3,7 @@
 
 #include "base/infer.h"
 #include "base/stats.h"
+#include "harness/early.h"
 #include "harness/stop.h"
 #include <math.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ static int mean_interval(struct jb_build *b, struct jb_result_cell *c, struct jb
     }
     c->latency_mean_ns = n > 0 ? sum / n : NAN;
     c->latency_mean_ci = (struct jb_value){ c->latency_mean_ns, NAN, NAN, x->n_blocks };
-    if (b->repetitions && (!isnan(b->stop_latency) || !isnan(b->stop_joules))) c->blocks.confidence = level = jb_stop_confidence(b->repetitions, x->n_blocks);
+    if (b->repetitions && (!isnan(b->stop_latency) || !isnan(b->stop_joules))) c->blocks.confidence = level = jb_stop_confidence(b->repetitions, jb_early_blocks(x->rec)); // of the look, whatever is left out
     if (x->n_blocks < JB_BLOCKS_FOR_INTERVAL) return 0;
     struct jb_rng rng;
     struct jb_interval ci;

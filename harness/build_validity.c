@@ -3,13 +3,13 @@
 
 #include "base/stats.h"
 #include "base/strbuf.h"
+#include "harness/drift.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 // Shares of CPU time are counted in ticks: over a span of wall time they are known to within about this (base/cputime.c; 100 ticks a second, one CPU; more CPUs are no worse).
 #define TICK_DOUBT_S 0.07
-#define LEAST_FOR_DRIFT 8u              // with fewer figures of the reference kernel a median says nothing
 
 static double in(double value, double otherwise) { return isnan(value) ? otherwise : value; }
 
@@ -46,24 +46,21 @@ static size_t references(const struct jb_rec_cell *rec, double *out)
 
 static int run_reference(struct jb_build *b)
 {
-    size_t most = 0, n = 0;
-    b->reference_ns = NAN;
-    for (size_t i = 0; i < b->r->n_cells; i++) most += b->built[i].rec->n_blocks;
-    double *all = malloc((most + 1) * sizeof *all);
-    if (!all) return JB_E_NOMEM;
-    for (size_t i = 0; i < b->r->n_cells; i++) n += references(b->built[i].rec, all + n);
-    if (n >= LEAST_FOR_DRIFT) b->reference_ns = jb_median_f64(all, n);
-    free(all);
-    return 0;
+    const struct jb_rec_cell **cells = calloc(b->r->n_cells + 1, sizeof *cells);
+    if (!cells) return JB_E_NOMEM;
+    for (size_t i = 0; i < b->r->n_cells; i++) cells[i] = b->built[i].rec;
+    int rc = jb_drift_median(cells, b->r->n_cells, &b->reference_ns);
+    free(cells);
+    return rc;
 }
 
-static double drift_of(const struct jb_build *b, const struct jb_block_fact *f) { return fabs(f->reference_ns - b->reference_ns) / b->reference_ns; }
+static double drift_of(const struct jb_build *b, const struct jb_block_fact *f) { return jb_drift_of(f, b->reference_ns); }
 
 // ---- blocks of a cell ----
 
 static uint32_t invalid_of(const struct jb_build *b, const struct jb_block_fact *f)
 {
-    bool drifted = b->judged && drift_of(b, f) > b->limits.max_reference_drift;
+    bool drifted = b->judged && jb_drift_is_invalid(f, b->reference_ns, &b->limits);
     return f->invalid | (drifted ? 1u << JB_CHECK_REFERENCE : 0) | (f->contaminated && !f->invalid ? 1u << JB_CHECK_COUNT : 0);
 }
 

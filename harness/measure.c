@@ -4,9 +4,9 @@
 #include "base/rng.h"
 #include "base/stats.h"
 #include "harness/build.h"
+#include "harness/early.h"
 #include "harness/expected.h"
 #include "harness/extend.h"
-#include "harness/stop.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,61 +254,13 @@ static void lengthen(struct group *g, uint32_t rounds_left, uint64_t pass_ns)
 
 // ---- ending early ----
 
-static bool may_stop(const struct jb_ctx *c) { return !isnan(c->s.stop_latency) || !isnan(c->s.stop_joules); }
-
-// Mean and median latency of one block, and its joules a row (NAN: none); bounds: half of what is uncertain about these.
-static int figures_of(struct jb_ctx *c, const struct runner *r, const struct jb_block_fact *f, double *mean, double *median, double *uj, double *bounds, struct jb_err *err)
-{
-    uint8_t *bytes = NULL;
-    struct jb_raw_block raw = { 0 };
-    int rc = jb_store_get(c->store, r->cell->id, JB_RAW_BLOCKS, &f->place, &bytes, err);
-    if (!rc) rc = jb_raw_block_decode(&raw, bytes, f->place.n_bytes, err);
-    free(bytes);
-    if (rc) return rc;
-    double sum = 0;
-    for (uint32_t q = 0; q < raw.n_queries; q++) sum += (double)raw.latency_ns[q];
-    jb_sort_u64(raw.latency_ns, raw.n_queries);
-    *mean = raw.n_queries ? sum / raw.n_queries : NAN;
-    *median = raw.n_queries ? (double)raw.latency_ns[raw.n_queries / 2] : NAN;
-    *uj = jb_energy_counts(f->energy_cls) && f->window_rows ? f->uj / (double)f->window_rows : NAN;
-    *bounds = (f->upper_uj - f->lower_uj) / 2 / (double)f->window_rows;
-    jb_raw_block_free(&raw);
-    return 0;
-}
-
-// Joules are hard bounds, not draws: what is uncertain about every window is added to what scatters between them.
-static bool narrow(const struct jb_ctx *c, const double *x, size_t n, double level, char *text, size_t room)
-{
-    const double *mean = x, *median = x + n, *uj = x + 2 * n, *bounds = x + 3 * n;
-    double a = jb_stop_half_width(mean, n, level), b = jb_stop_half_width(median, n, level), e = jb_stop_half_width(uj, n, level) + jb_mean(bounds, n) / jb_mean(uj, n);
-    bool latency = !isnan(c->s.stop_latency), joules = !isnan(c->s.stop_joules);
-    if ((latency && !(a <= c->s.stop_latency && b <= c->s.stop_latency)) || (joules && !(e <= c->s.stop_joules))) return false;
-    int at = snprintf(text, room, "after %zu of %u blocks: as narrow as asked", n, c->s.repetitions);
-    if (latency && at > 0 && (size_t)at < room) at += snprintf(text + at, room - (size_t)at, "; mean latency +-%.2g %%, median +-%.2g %% (%.2g %%)", a * 100, b * 100, c->s.stop_latency * 100);
-    if (joules && at > 0 && (size_t)at < room) snprintf(text + at, room - (size_t)at, "; joules a query +-%.2g %% (%.2g %%)", e * 100, c->s.stop_joules * 100);
-    return true;
-}
-
-// At the looks that the plan's number of blocks gives, and at no other time.
 static int look(struct jb_ctx *c, struct runner *r, struct jb_err *err)
 {
-    uint32_t n = 0, at = 0;
-    char why[200];
-    for (uint32_t i = 0; i < r->rec->n_blocks; i++) n += !r->rec->blocks[i].contaminated;
-    if (r->out || !may_stop(c) || !jb_stop_is_look(c->s.repetitions, n)) return 0;
-    double *x = malloc(4 * (size_t)n * sizeof *x);
-    int rc = x ? 0 : jb_fail(err, JB_E_NOMEM, "blocks");
-    for (uint32_t i = 0; i < r->rec->n_blocks && !rc; i++) {
-        if (r->rec->blocks[i].contaminated) continue;
-        rc = figures_of(c, r, &r->rec->blocks[i], &x[at], &x[n + at], &x[2 * n + at], &x[3 * n + at], err);
-        at++;
-    }
-    if (!rc && narrow(c, x, n, jb_stop_confidence(c->s.repetitions, n), why, sizeof why)) {
-        r->out = true;
-        rc = jb_record_write(&c->record, c->store, jb_line_stopped(r->cell->id, why), err);
-    }
-    free(x);
-    return rc;
+    char why[200] = "";
+    int rc = r->out ? 0 : jb_early_look(c, r->rec, why, err);
+    if (rc || !why[0]) return rc;
+    r->out = true;
+    return jb_record_write(&c->record, c->store, jb_line_stopped(r->cell->id, why), err);
 }
 
 static void tell(struct group *g, const struct runner *r, uint32_t round, uint32_t rounds, uint64_t pass_ns)
@@ -443,7 +395,7 @@ static size_t collect(struct jb_ctx *c, struct runner *out)
     size_t n = 0;
     for (size_t i = 0; i < c->n_cells; i++) {
         struct jb_rec_cell *r = jb_record_cell(&c->record, c->cells[i].id);
-        if (!r || r->facts.status != JB_CELL_VALID || !r->facts.samples.n_bytes || !lacks_blocks(c, r) || (r->stopped[0] && may_stop(c))) continue;
+        if (!r || r->facts.status != JB_CELL_VALID || !r->facts.samples.n_bytes || !lacks_blocks(c, r) || (r->stopped[0] && jb_early_may(c))) continue;
         out[n++] = (struct runner){ .cell = &c->cells[i], .rec = r };
     }
     return n;

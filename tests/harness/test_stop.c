@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -128,9 +129,87 @@ static void a_cell_ends_early_and_says_so(void **state)
     bench_close(&b);
 }
 
+// ---- blocks during which the machine drifted ----
+
+// A machine that is three times as slow during some blocks: the program's progress tells which comes next.
+struct drifting { struct jb_fake_clock clock; uint64_t done; uint64_t slow; }; // slow: bit i: during block i
+
+static void drift(void *user, const struct jb_progress *p)
+{
+    struct drifting *d = user;
+    if (strcmp(p->phase, "measure")) return;
+    d->clock.step_ns = p->done < 64 && d->slow >> p->done & 1 ? 30000 : 10000;
+    d->done = p->done;
+}
+
+#define DRIFT_PLAN(stop, share) "{\"schema\": \"joulebench.plan/1\", \"name\": \"s\", \"workloads\": [{\"name\": \"null\", \"params\": {\"n\": 10}}], \"precisions\": [\"f32\"],\n" \
+    "\"policies\": [{\"name\": \"final\"}], \"scenarios\": [\"single-stream\"], \"percentiles\": [0.5], \"repetitions\": 40, \"block_ms\": 2, \"idle_ms\": 0, \"max_seconds\": 60,\n" \
+    "\"stop_when\": {\"latency\": " stop "}, \"validity\": {\"max_other_cpu\": 1, \"max_steal\": 1, \"max_involuntary_per_s\": 1e9, \"max_reference_drift\": 0.5, \"throttling\": true, \"swap\": true,\n" \
+    "\"max_freq_change\": 100, \"max_invalid_share\": " share "}}"
+
+// Runs the plan with these blocks slow; the first cell is copied out as far as the tests look.
+struct ended { uint64_t n_blocks, left_out; double confidence, mean_ns; char stopped[200], reason[400]; };
+
+static struct ended run_drifting(const char *plan, uint64_t slow)
+{
+    struct bench b;
+    struct jb_err err = { 0 };
+    struct jb_result *r = NULL;
+    struct drifting d = { .clock = { .step_ns = 10000 }, .slow = slow };
+    bench_open(&b);
+    b.o.clock = jb_clock_fake(&d.clock);
+    b.o.progress = drift;
+    b.o.progress_user = &d;
+    if (bench_sweep(&b, plan, &r, &err)) fail_msg("%s", err.detail);
+    const struct jb_result_cell *c = &r->cells[0];
+    struct ended e = { c->n_blocks, c->blocks.left_out, c->blocks.confidence, c->latency_mean_ns, "", "" };
+    snprintf(e.stopped, sizeof e.stopped, "%s", c->blocks.stopped ? c->blocks.stopped : "");
+    snprintf(e.reason, sizeof e.reason, "%s", c->reason ? c->reason : "");
+    jb_result_close(r);
+    bench_close(&b);
+    return e;
+}
+
+static void drifted_blocks_take_no_part_in_looks(void **state)
+{
+    (void)state;
+    // Without drift: the first look.
+    struct ended e = run_drifting(DRIFT_PLAN("0.01", "0.2"), 0);
+    assert_true(e.n_blocks == 10 && !e.left_out && !strncmp(e.stopped, "after 10 of 40 blocks: as narrow as asked;", 42));
+    assert_true(fabs(e.confidence - jb_stop_confidence(40, 10)) < 1e-12);
+    // Two slow blocks: eight are left at the first look, too few; at the second thirteen, all alike. With the slow ones the interval would have been as wide as +-60 %, and the cell would have gone on.
+    e = run_drifting(DRIFT_PLAN("0.01", "0.2"), 1u << 3 | 1u << 6);
+    if (strncmp(e.stopped, "after 15 of 40 blocks: as narrow as asked without 2 that drifted;", 65)) fail_msg("%s", e.stopped);
+    assert_null(strstr(e.reason, "blocks are invalid")); // (that its clock is too coarse is another matter)
+    assert_true(e.n_blocks == 13 && e.left_out == 2);
+    assert_true(fabs(e.mean_ns - 10000) < 100);
+}
+
+// A wide target must not end a cell that would then be invalid: four of fifteen blocks are more than a fifth.
+static void no_end_while_too_many_drifted(void **state)
+{
+    (void)state;
+    struct ended e = run_drifting(DRIFT_PLAN("1", "0.2"), 0xfu << 4);
+    assert_null(strstr(e.reason, "blocks are invalid")); // (that its clock is too coarse is another matter)
+    if (strncmp(e.stopped, "after 23 of 40 blocks: as narrow as asked without 4 that drifted;", 65)) fail_msg("%s", e.stopped);
+    assert_true(e.n_blocks == 19 && e.left_out == 4);
+}
+
+// The level is that of the look, however few blocks it was made of: ten of fifteen have not the level of a look at ten, which has been spent.
+static void the_level_is_that_of_the_look(void **state)
+{
+    (void)state;
+    struct ended e = run_drifting(DRIFT_PLAN("1", "0.4"), 1u << 2 | 1u << 5 | 1u << 8 | 1u << 11 | 1u << 13);
+    if (strncmp(e.stopped, "after 15 of 40 blocks: as narrow as asked without 5 that drifted;", 65)) fail_msg("%s", e.stopped);
+    assert_true(e.n_blocks == 10 && e.left_out == 5);
+    assert_true(jb_stop_confidence(40, 15) > jb_stop_confidence(40, 10) + 0.005);
+    assert_true(fabs(e.confidence - jb_stop_confidence(40, 15)) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(looks_are_fixed), cmocka_unit_test(what_is_spent_adds_up), cmocka_unit_test(half_widths), cmocka_unit_test(intervals_hold_under_stopping),
-                                        cmocka_unit_test(a_cell_ends_early_and_says_so) };
+                                        cmocka_unit_test(a_cell_ends_early_and_says_so), cmocka_unit_test(drifted_blocks_take_no_part_in_looks),
+                                        cmocka_unit_test(no_end_while_too_many_drifted), cmocka_unit_test(the_level_is_that_of_the_look) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,9 @@ struct text {
     const struct jb_ctx_workload *w;
     const struct jb_queries *queries;
     enum jb_kv_kind kv;
-    bool forced, known;                  // known: full (and r, if forced) are there
-    struct jb_recording r;
-    uint32_t *full;                      // by number of the answer; UINT32_MAX: not asked, or the full model's text was over
+    bool forced, recorded;               // recorded: r is there (forced queries alone)
+    struct jb_recording r;               // with this kind of K/V
+    uint32_t *full;                      // what the full model answers with K/V in f16, by number of the answer; UINT32_MAX: not asked, or its text was over. Owned; NULL: not yet known
 };
 
 // What one cell gathers: a growing list of answers.
@@ -177,37 +177,56 @@ static int live_all(const struct text *x, const struct jb_policy *p, enum jb_fil
 
 // ---- the full model ----
 
-static int learn_full(struct text *x, const char *what, struct jb_recording_fact *fact, struct jb_err *err)
+static void answers_of(const struct text *x, const struct jb_recording *r, uint32_t *full)
 {
-    struct jb_policy final;
-    uint32_t answers = jb_queries_answers(x->queries);
-    if (x->known) return 0;
-    if (!(x->full = malloc(((size_t)answers + 1) * sizeof *x->full))) return jb_fail(err, JB_E_NOMEM, "answers of the full model");
-    for (uint32_t i = 0; i < answers; i++) x->full[i] = UINT32_MAX;
-    int rc = 0;
-    if (x->forced) {
-        rc = jb_record_texts(x->c, x->m, x->s, x->queries, x->w->order, x->w->n, x->kv, "accuracy", what, &x->r, err);
-        if (rc) return rc;
-        x->known = true;
-        for (uint32_t i = 0, at = 0; i < x->w->n; i++) {
-            struct jb_query_tokens t;
-            jb_queries_at(x->queries, x->w->order[i], &t);
-            for (uint32_t k = 0; k < t.n_steps; k++, at++) x->full[t.first + k] = jb_recording_prediction(&x->r, at, x->r.n_exits - 1);
-        }
-        return x->kv == JB_KV_F16 ? jb_accuracy_recording(x->c, x->model, x->s, &x->r, fact, err) : 0;
+    for (uint32_t i = 0, at = 0; i < x->w->n; i++) {
+        struct jb_query_tokens t;
+        jb_queries_at(x->queries, x->w->order[i], &t);
+        for (uint32_t k = 0; k < t.n_steps; k++, at++) full[t.first + k] = jb_recording_prediction(r, at, r->n_exits - 1);
     }
-    rc = jb_policy_make(&final, "final", NULL, 0, NULL, 0, jb_model_info(x->m)->n_exits, err);
-    if (!rc) rc = live_all(x, &final, JB_FILL_EXACT, what, NULL, x->full, err);
-    x->known = !rc;
+}
+
+// The answers of the full model with K/V in f16: one reference for all settings of a model, those with K/V in fewer bits included.
+static int learn_full(struct text *x, const char *what, struct jb_err *err)
+{
+    uint32_t answers = jb_queries_answers(x->queries), *full = malloc(((size_t)answers + 1) * sizeof *full);
+    struct text y = *x;
+    struct jb_policy final;
+    struct jb_recording r;
+    if (!full) return jb_fail(err, JB_E_NOMEM, "answers of the full model");
+    for (uint32_t i = 0; i < answers; i++) full[i] = UINT32_MAX;
+    y.kv = JB_KV_F16;
+    int rc = 0;
+    if (x->recorded && x->kv == JB_KV_F16) {
+        answers_of(x, &x->r, full);
+    } else if (x->forced) {
+        rc = jb_record_texts(x->c, x->m, x->s, x->queries, x->w->order, x->w->n, JB_KV_F16, "accuracy", what, &r, err);
+        if (!rc) answers_of(x, &r, full);
+        if (!rc) jb_recording_close(&r);
+    } else {
+        rc = jb_policy_make(&final, "final", NULL, 0, NULL, 0, jb_model_info(x->m)->n_exits, err);
+        if (!rc) rc = live_all(&y, &final, JB_FILL_EXACT, what, NULL, full, err);
+    }
+    if (rc) free(full);
+    else x->full = full;
     return rc;
 }
 
-static void forget_full(struct text *x)
+static int learn(struct text *x, const char *what, struct jb_recording_fact *fact, struct jb_err *err)
 {
-    if (x->known && x->forced) jb_recording_close(&x->r);
-    free(x->full);
-    x->full = NULL;
-    x->known = false;
+    int rc = 0;
+    if (x->forced && !x->recorded) {
+        rc = jb_record_texts(x->c, x->m, x->s, x->queries, x->w->order, x->w->n, x->kv, "accuracy", what, &x->r, err);
+        x->recorded = !rc;
+        if (!rc && x->kv == JB_KV_F16) rc = jb_accuracy_recording(x->c, x->model, x->s, &x->r, fact, err);
+    }
+    return rc || x->full ? rc : learn_full(x, what, err);
+}
+
+static void forget_recording(struct text *x)
+{
+    if (x->recorded) jb_recording_close(&x->r);
+    x->recorded = false;
 }
 
 // ---- replay, and the live run that confirms it ----
@@ -372,10 +391,10 @@ static int run_kv(struct text *x, struct jb_err *err)
         if (jb_cell_id(x->c, cell)) rc = jb_fail(err, JB_E_NOMEM, "identity");
         if (rc || jb_accuracy_is_known(x->c, cell)) continue;
         if (jb_ctx_stopped(x->c)) rc = jb_fail(err, JB_E_INTERRUPTED, "stopped in the accuracy pass");
-        if (!rc) rc = learn_full(x, cell->label, &fact, err);
+        if (!rc) rc = learn(x, cell->label, &fact, err);
         if (!rc) rc = run_cell(x, cell, &fact, err);
     }
-    forget_full(x);
+    forget_recording(x);
     return rc;
 }
 
@@ -392,5 +411,6 @@ int jb_accuracy_text(struct jb_ctx *c, size_t model, const struct jb_model *m, c
         x.kv = (enum jb_kv_kind)kv;
         rc = run_kv(&x, err);
     }
+    free(x.full);
     return rc;
 }

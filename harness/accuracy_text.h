@@ -6,7 +6,7 @@
 #include "harness/ctx.h"
 
 // All cells of a model at a schedule. Forced queries with exact fills: one full-depth recording (for each kind of K/V) is replayed under every policy, and each cell is confirmed by live queries.
-// Everything else (free writing, frozen fills) runs live. What the full model answers is what `agreement` and `matching` are measured against; free writing has no other labels.
+// Everything else (free writing, frozen fills) runs live. What the full model answers with K/V in f16 is what `agreement` and `matching` of all settings are measured against; free writing has no other labels.
 int jb_accuracy_text(struct jb_ctx *c, size_t model, const struct jb_model *m, const struct jb_schedule *s, struct jb_err *err);
 
 // accuracy.c, for both kinds of workloads

@@ -117,24 +117,37 @@ tree="--power-root tree --seconds 2"
 if [ -x "$advance" ]; then
     # Counters that are brought up to date late, beside other programs, are slow counters to the meter: ahead of these where that is allowed.
     ahead=; chrt -f 60 true 2>/dev/null && ahead="chrt -f 60"
-    start() { plant=$($ahead "$advance" "$scratch/draws" "$@" -d 2>/dev/null); }
-    stop() { kill "$plant" 2>/dev/null; plant=; rm -rf draws; }
+    start() { plant=$($ahead "$advance" "$scratch/draws" "$@" -d 2>plant); }
+    stop() { kill "$plant" 2>/dev/null; sleep 0.1; plant=; rm -rf draws; }
+    # gates CODE WHAT COMMAND...: as `ends`, with counters of its own. Where nothing was decided, or measured, and the counters stood still (as others at real-time priority make them do), nothing can be said: a skip.
+    gates() {
+        local code=$1 what=$2 got gap
+        shift 2
+        if [ "$SECONDS" -gt 30 ]; then skip "$what: the machine is too slow for it within a minute"; return 1; fi
+        start -w 20 -c
+        "$@" >out 2>err
+        got=$?
+        stop
+        gap=$(sed -n 's/.*longest gap \([0-9]*\).*/\1/p' plant)
+        if [ $got -eq "$code" ]; then ok "$what"
+        elif [ "${gap:-0}" -ge 3 ] && [[ $got =~ ^1[123]$ ]]; then skip "$what: undecided (exit code $got); the machine is too busy: the counters stood still for $gap ms"; return 1
+        else bad "$what: exit code $got, not $code (longest gap of the counters ${gap:-?} ms)"; fi
+    }
     echo '{"validity": {"max_other_cpu": 1, "max_disturbed": 1}, "metrics": {"joules": {"margin": 4}}}' >joules.json
     echo '{"validity": {"max_other_cpu": 1, "max_disturbed": 1}, "metrics": {"joules": {"margin": 4, "classes": ["replayed"]}}}' >replayed.json
     echo '{"validity": {"max_other_cpu": 1, "max_disturbed": 1}, "metrics": {"joules": {"margin": 4, "classes": ["replayed"]}, "joules_per_correct": {"margin": 4, "classes": ["replayed"]}}}' >both.json
+    joules() { "$program" gate --live side-none.json side-none.json --power-root draws --seconds 12 --restart-s 0 --block-ms 250 --only '*final*' "$@"; }
     start -w 20 -c
-    joules() { "$program" gate --live side-none.json side-none.json --power-root draws --seconds 60 --restart-s 0 --block-ms 250 --only '*final*' "$@"; }
-    ends 13 "replayed joules do not gate unless the rules say so" joules --rules joules.json --seconds 8 --json
+    ends 13 "replayed joules do not gate unless the rules say so" joules --rules joules.json --seconds 4 --json
     check "and it says so" grep -q 'joules of class replayed do not gate' out
     check "though they are there" grep -q '"energy_class": "replayed"' out
-    ends 0 "with rules that do, they gate" joules --rules replayed.json --json
-    check "in the gate's own words" grep -qE 'beyond it in 0 of [0-9]+ pairs' out
-    ends 0 "and so do joules per correct answer" joules --rules both.json
+    stop
+    gates 0 "with rules that do, they gate" joules --rules replayed.json --json && check "in the gate's own words" grep -qE 'beyond it in 0 of [0-9]+ pairs' out
+    gates 0 "and so do joules per correct answer" joules --rules both.json
     sed 's/"plan": "plan.json"/"plan": "plan.json", "args": ["--slow-query=900"]/' side-none.json >side-slow.json
-    ends 10 "a candidate of many times the joules fails" "$program" gate --live side-none.json side-slow.json --power-root draws --seconds 60 --restart-s 0 --block-ms 250 --only '*final*' --rules replayed.json
+    gates 10 "a candidate of many times the joules fails" "$program" gate --live side-none.json side-slow.json --power-root draws --seconds 12 --restart-s 0 --block-ms 250 --only '*final*' --rules replayed.json
     ends 13 "joules asked for, and no sensor" live gate side-none.json side-none.json --rules joules.json --power none --seconds 3
     ends 0 "joules \"if measured\" are none then" live gate side-none.json side-none.json --power none --seconds 60 --only '*final*' --rules wide-rules.json
-    stop
     start -w 30 -c -L
     printf 100000 >draws/intel-rapl/intel-rapl:0/constraint_0_time_window_us
     was=$(cat draws/intel-rapl/intel-rapl:0/constraint_0_power_limit_uw)

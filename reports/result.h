@@ -169,6 +169,7 @@ bool jb_same_limit(double a_w, double b_w); // of two cells: both NAN, or the sa
 void jb_result_cell_init(struct jb_result_cell *c);
 
 int jb_result_read(struct jb_result **out, const char *path, struct jb_err *err); // results.json, strictly
+int jb_result_parse(struct jb_result **out, const char *name, const char *text, size_t n_bytes, struct jb_err *err); // its text; name: for errors
 int jb_result_write(const struct jb_result *r, const char *path, struct jb_err *err);
 
 #endif

@@ -277,22 +277,35 @@ static int read_root(const struct jb_codec_in *in, const cJSON *root)
     return rc;
 }
 
+static int from_doc(struct jb_result **out, const struct jb_json_doc *doc, struct jb_err *err)
+{
+    struct jb_result *r = NULL;
+    int rc = jb_result_open(&r) ? jb_fail(err, JB_E_NOMEM, "%s: out of memory", doc->name) : read_root(&(struct jb_codec_in){.doc = doc, .r = r, .err = err}, doc->root);
+    if (rc)
+        jb_result_close(r);
+    else
+        *out = r;
+    return rc;
+}
+
 int jb_result_read(struct jb_result **out, const char *path, struct jb_err *err)
 {
     struct jb_json_doc doc;
-    struct jb_result *r = NULL;
     int rc = jb_json_read(&doc, path, MAX_JSON_BYTES, err);
     if (rc)
         return rc;
-    if (jb_result_open(&r))
-        rc = jb_fail(err, JB_E_NOMEM, "%s: out of memory", path);
-    else
-        rc = read_root(&(struct jb_codec_in){.doc = &doc, .r = r, .err = err}, doc.root);
+    rc = from_doc(out, &doc, err);
     jb_json_close(&doc);
-    if (rc) {
-        jb_result_close(r);
+    return rc;
+}
+
+int jb_result_parse(struct jb_result **out, const char *name, const char *text, size_t n_bytes, struct jb_err *err)
+{
+    struct jb_json_doc doc;
+    int rc = jb_json_parse(&doc, name, text, n_bytes, err);
+    if (rc)
         return rc;
-    }
-    *out = r;
-    return JB_OK;
+    rc = from_doc(out, &doc, err);
+    jb_json_close(&doc);
+    return rc;
 }

@@ -3,6 +3,7 @@
 #include "base/stats.h"
 #include "harness/build.h"
 #include "harness/drift.h"
+#include "harness/extend.h"
 #include "harness/stop.h"
 #include <math.h>
 #include <stdio.h>

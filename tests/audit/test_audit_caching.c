@@ -1,5 +1,6 @@
 // The audit of caching is seen to catch a model that remembers its last sample, and not to be misled by samples that leave early; under a clock that is made of what the work costs, so nothing here
 // depends on the machine.
+// jb:threads (the accuracy pass)
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

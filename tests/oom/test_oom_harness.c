@@ -125,6 +125,7 @@ static void journals(void **state)
     (void)state;
     journal_of("tests/fuzz/corpus/journal/sealed");
     journal_of("tests/fuzz/corpus/journal/joules"); // with a meter: attempts, drift, failed windows, a sampler
+    journal_of("tests/fuzz/corpus/journal/validity"); // checks that failed, CPU time of others, a cell that ended early
 }
 
 // Whole runs, kept in memory: from opening to result. A clock that jumps keeps blocks short.

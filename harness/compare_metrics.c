@@ -113,6 +113,39 @@ static int accuracy(struct work *w)
     return because(w, m, "the answers to the single samples are not there: two independent proportions, which see less than pairs do");
 }
 
+// ---- which samples ----
+
+// What stops a figure that depends on which samples were measured.
+static const char *data_of(const struct work *w) { return w->no->data ? w->no->data : w->no->samples; }
+
+// Whether a query's cost depends on its sample: samples left at several exits, a stage is run again at another precision where it seems needed, or texts have lengths.
+static bool cost_varies(const struct jb_result_cell *c)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < c->n_exits; i++) used += c->exit_histogram[i] > 0;
+    return used > 1 || (c->precision && !strncmp(c->precision, "escalate", 8)) || (c->unit && c->unit[0] == 't');
+}
+
+// A plan that measures a part of its data ("accuracy_samples") measures another part under another seed.
+static int other_samples(struct work *w, struct jb_refusals *no)
+{
+    const struct jb_side_cell *a = w->a, *b = w->b;
+    uint32_t common = 0;
+    for (uint32_t i = 0, k = 0; i < a->n_samples && k < b->n_samples;) {
+        common += a->index[i] == b->index[k];
+        if (a->index[i] == b->index[k]) i++, k++;
+        else if (a->index[i] < b->index[k]) i++;
+        else k++;
+    }
+    if (no->data || w->paired || !a->n_samples || !b->n_samples || (common == a->n_samples && common == b->n_samples)) return 0;
+    if (!cost_varies(a->cell) && !cost_varies(b->cell)) {
+        if (!w->mark) w->mark = "other samples of the same data";
+        return 0;
+    }
+    no->samples = jb_comparison_strf(w->c, "other samples: %u of %u and %u are the same, and what a query costs depends on the sample (accuracy_samples and seed of the plan choose them)", common, a->n_samples, b->n_samples);
+    return no->samples ? 0 : JB_E_NOMEM;
+}
+
 // ---- latency ----
 
 static double sum_of(const struct jb_side_block *b, double scale)
@@ -262,10 +295,10 @@ static int latency(struct work *w, const char *name, double p)
     struct jb_effect e, raw;
     m->n_baseline = w->n_a;
     m->n_candidate = w->n_b;
-    if (w->no->data || w->no->machine) {
+    if (data_of(w) || w->no->machine) {
         m->baseline = reported(w->a->cell, p);
         m->candidate = reported(w->b->cell, p);
-        return because(w, m, w->no->data ? w->no->data : w->no->machine);
+        return because(w, m, data_of(w) ? data_of(w) : w->no->machine);
     }
     if (!least) return without_blocks(w, m, p);
     if (!isnan(p)) jb_compare_needs(p, &blocks, &queries);
@@ -296,7 +329,7 @@ static int joules_refused(struct work *w, const char **why)
 {
     enum jb_energy_class a = w->a->energy_cls, b = w->b->energy_cls;
     const char *no_a = w->a->energy_reason, *no_b = w->b->energy_reason;
-    *why = w->no->data ? w->no->data : w->no->machine;
+    *why = data_of(w) ? data_of(w) : w->no->machine;
     if (*why) return 0;
     if (a == JB_ENERGY_NONE || b == JB_ENERGY_NONE) {
         bool both = a == b, same = both && (!no_a || !no_b || !strcmp(no_a, no_b));
@@ -425,7 +458,7 @@ static bool same_text(const char *a, const char *b) { return !strcmp(a ? a : "",
 static int instructions(struct work *w)
 {
     const struct jb_result_instructions *a = &w->a->cell->instructions, *b = &w->b->cell->instructions;
-    const char *refused = w->no->data;
+    const char *refused = data_of(w);
     if (isnan(a->value) && isnan(b->value)) return 0;
     if (isfinite(a->value) && isfinite(b->value)) {
         if (!same_text(a->source, b->source)) refused = "one was counted by the CPU, the other by callgrind";
@@ -446,7 +479,7 @@ static int all(struct work *w)
     if (!rc) rc = joules(w, "uj_per_correct", true);
     if (!rc) rc = exact(w, "peak_rss_bytes", a->peak_rss_bytes, b->peak_rss_bytes, MEMORY_GRAIN, NULL);
     if (!rc) rc = exact(w, "model_bytes", a->model_bytes, b->model_bytes, NAN, NULL);
-    if (!rc) rc = exact(w, "macs_mean", a->macs_mean, b->macs_mean, NAN, w->no->data);
+    if (!rc) rc = exact(w, "macs_mean", a->macs_mean, b->macs_mean, NAN, data_of(w));
     if (!rc) rc = instructions(w);
     return rc;
 }
@@ -515,7 +548,8 @@ static int choose_scale(struct work *w)
 int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
                        struct jb_compared_cell *out, struct jb_err *err)
 {
-    struct work w = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .no = no, .out = out, .r = { o->confidence, o->resamples, o->seed }, .mark = no->mark };
+    struct jb_refusals mine = *no;
+    struct work w = { .c = c, .a = a, .b = b, .paired = paired, .o = o, .no = &mine, .out = out, .r = { o->confidence, o->resamples, o->seed }, .mark = no->mark };
     w.block_a = calloc(a->n_blocks + 1, sizeof *w.block_a);
     w.block_b = calloc(b->n_blocks + 1, sizeof *w.block_b);
     out->metrics = jb_comparison_array(c, MAX_METRICS, sizeof *out->metrics);
@@ -526,6 +560,7 @@ int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, co
         choose_blocks(&w);
         rc = paired ? choose_batches(&w) : 0;
         if (!rc) rc = choose_scale(&w);
+        if (!rc) rc = other_samples(&w, &mine);
     }
     if (!rc) rc = all(&w);
     for (size_t i = 0; i < out->n_metrics && !rc; i++) rc = jb_compare_words(c, &out->metrics[i], 1);

@@ -7,6 +7,7 @@
 // Why some of a cell's metrics are not compared, or what must stand beside them; texts owned by the comparison, NULL: nothing.
 struct jb_refusals {
     const char *data;        // other samples: no accuracy, no cost that depends on them
+    const char *samples;     // other samples of the same data, and what a query costs depends on the sample: no latency, joules, MACs
     const char *machine;     // other machine: no latency, no joules
     const char *mark;        // stands beside latencies and joules that are compared all the same
 };

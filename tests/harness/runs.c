@@ -64,7 +64,7 @@ static void put_cell(struct jb_record *rec, struct jb_store *s, const struct mad
     snprintf(f.label, sizeof f.label, "%s", c->label);
     snprintf(f.workload, sizeof f.workload, "%s", r->workload);
     strcpy(f.model, "net");
-    strcpy(f.precision, "int8");
+    snprintf(f.precision, sizeof f.precision, "%s", c->precision ? c->precision : "int8");
     strcpy(f.policy, "final");
     strcpy(f.role, "static");
     strcpy(f.unit, "query");

@@ -16,6 +16,7 @@ struct made_cell {
     enum jb_energy_class cls; double uj, bound; const char *domains; // per query; relative hard bound; class none: no energy
     double macs, model_bytes;
     double reference_ns;              // of the reference kernel behind each block; it shares the block's factor. 0: none
+    const char *precision;            // NULL: "int8"
     uint32_t slow_exit;               // not 0: a twentieth of the queries leaves there, three times as slow; the others at exit 0
 };
 struct made_run {

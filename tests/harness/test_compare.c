@@ -298,6 +298,42 @@ static void other_samples(void **state)
     jb_comparison_close(c);
 }
 
+// The same data, but the second run measured 800 of the first one's 1000 samples. Where every query does the same work this is noted; where its work depends on the sample, costs are not compared.
+static void another_part_of_the_samples(void **state)
+{
+    (void)state;
+    static const char *const COSTS[] = { "latency_mean_ns", "p50_ns", "p90_ns", "uj_per_query", "uj_per_correct", "macs_mean" };
+    struct made_run a, b;
+    made_defaults(&a);
+    a.cell[0].cls = JB_ENERGY_MEASURED;
+    a.cell[0].uj = 50;
+    b = a;
+    b.seed = 2;
+    b.cell[0].n_samples = 800;
+    struct jb_comparison *c = compare(&a, &b, NULL);
+    for (size_t i = 0; i < sizeof COSTS / sizeof *COSTS; i++) assert_true(isfinite(metric(c, 0, COSTS[i])->effect));
+    says(metric(c, 0, "latency_mean_ns")->reason, "other samples of the same data");
+    jb_comparison_close(c);
+    a.cell[0].precision = b.cell[0].precision = "escalate:int4>int8";
+    char other[400];
+    snprintf(other, sizeof other, "rm -rf '%s' '%s'", dir_a, dir_b);
+    assert_int_equal(system(other), 0);
+    c = compare(&a, &b, NULL);
+    for (size_t i = 0; i < sizeof COSTS / sizeof *COSTS; i++) {
+        assert_true(isnan(metric(c, 0, COSTS[i])->effect) && isnan(metric(c, 0, COSTS[i])->p));
+        says(metric(c, 0, COSTS[i])->reason, "other samples: 800 of 1000 and 800 are the same");
+    }
+    assert_true(isfinite(metric(c, 0, "accuracy")->effect) && metric(c, 0, "accuracy")->n_baseline == 800);
+    assert_true(metric(c, 0, "model_bytes")->effect == 1);
+    jb_comparison_close(c);
+    // The same samples compare.
+    b.cell[0].n_samples = 1000;
+    assert_int_equal(system(other), 0);
+    c = compare(&a, &b, NULL);
+    assert_true(isfinite(metric(c, 0, "latency_mean_ns")->effect) && !metric(c, 0, "latency_mean_ns")->reason);
+    jb_comparison_close(c);
+}
+
 static void other_machines(void **state)
 {
     (void)state;
@@ -787,7 +823,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(percentiles_of_draws), T(p_value_and_interval_agree), T(known_answers), T(bounds_widen), T(a_known_slowdown), T(nothing_where_nothing_is), T(flipped_predictions), T(other_samples),
+        T(percentiles_of_draws), T(p_value_and_interval_agree), T(known_answers), T(bounds_widen), T(a_known_slowdown), T(nothing_where_nothing_is), T(flipped_predictions), T(other_samples), T(another_part_of_the_samples),
         T(other_machines), T(joules), T(joules_that_do_not_compare), T(contaminated_blocks_take_no_part), T(too_little_for_an_interval), T(cells_match_by_key), T(one_cell_each_is_a_pair),
         T(wrong_options), T(hostile_directories), T(damaged_figures), T(results_alone), T(pairs_see_through_drift), T(normalising_by_the_reference), T(the_plan_says_whether_to_normalise), T(the_front_with_confidence),
         T(what_makes_up_the_tail),

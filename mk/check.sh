@@ -68,6 +68,9 @@ part_kills() {
     JOULEBENCH=$bin tests/kill9.sh "${KILLS:-4}"
 }
 
+# What only the real language model can show; skipped where it is not in the cache.
+part_model() { tests/llm/model.sh "$bin"; }
+
 # The short form of the proof of compare and gate (docs/trust.md).
 part_trust() { "${make_[@]}" trust-short; }
 
@@ -106,9 +109,9 @@ part_aarch64() {
 }
 
 declare -A title=([deps]="dependencies" [build]="build" [layers]="layers" [headers]="headers alone" [docs]="documented tables" [tests]="tests" [kernels]="kernels against the reference"
-    [scripts]="golden and script tests" [smoke]="smoke sweep and report" [kills]="kill -9 and resume" [trust]="trust, short" [install]="installation" [asan]="tests, address + undefined"
+    [scripts]="golden and script tests" [smoke]="smoke sweep and report" [kills]="kill -9 and resume" [model]="the real language model" [trust]="trust, short" [install]="installation" [asan]="tests, address + undefined"
     [tsan]="threaded tests, thread sanitizer" [fuzz]="fuzzers, short" [fuzz_driver]="fuzzers without clang" [clang]="clang build" [aarch64]="aarch64 objects")
-order=(deps build layers headers docs tests kernels scripts smoke kills trust install asan tsan fuzz fuzz_driver clang aarch64)
+order=(deps build layers headers docs tests kernels scripts smoke kills model trust install asan tsan fuzz fuzz_driver clang aarch64)
 
 seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'; }
 

@@ -1,15 +1,17 @@
 #!/bin/bash
 # N random kill -9 during a sweep, each resumed. At the end: the same cells as an undisturbed run has, every block there, none twice, none torn.
-#   tests/kill9.sh [N]     PLAN=plans/smoke.json  JOULEBENCH=build/joulebench  MAX_MS=1500 (longest life of a run)  SEED=
+#   tests/kill9.sh [N] [SWEEP OPTION...]     PLAN=plans/smoke.json  JOULEBENCH=build/joulebench  MAX_MS=1500 (longest life of a run)  SEED=
 set -euo pipefail
 cd "$(dirname "$0")/.."
 n=${1:-50} plan=${PLAN:-plans/smoke.json} bin=${JOULEBENCH:-build/joulebench} max_ms=${MAX_MS:-1500}
+shift $(($# > 0))
+options=(--no-plots "$@")
 RANDOM=${SEED:-$$}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'echo "kill9: line $LINENO failed"' ERR
 
-sweep() { "$bin" sweep "$plan" -o "$1" --resume --no-plots >"$dir/log" 2>&1; }
+sweep() { "$bin" sweep "$plan" -o "$1" --resume "${options[@]}" >"$dir/log" 2>&1; }
 cells() { sed -n 's/.*"kind":"cells","ids":\[\([^]]*\)\].*/\1/p;s/.*"ids":\[\([^]]*\)\],"kind":"cells".*/\1/p' "$1/journal.jsonl" | tail -n 1 | tr ',' '\n' | sort; }
 # One line for each block in the journal: cell and repetition.
 blocks() { sed -n 's/.*"kind":"block","cell":"\([0-9a-f]*\)","repetition":\([0-9]*\).*/\1 \2/p' "$1/journal.jsonl" | sort; }
@@ -34,7 +36,7 @@ killed=0 round=0 longest=0
 while [ "$killed" -lt "$n" ]; do
     round=$((round + 1)) run=$dir/run$round done=0
     while [ "$killed" -lt "$n" ]; do
-        "$bin" sweep "$plan" -o "$run" --resume --no-plots >"$dir/log" 2>&1 &
+        "$bin" sweep "$plan" -o "$run" --resume "${options[@]}" >"$dir/log" 2>&1 &
         pid=$!
         ms=$((RANDOM % max_ms + 1))
         sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"

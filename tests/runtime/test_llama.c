@@ -172,10 +172,10 @@ static void test_shapes(void **state)
 static void test_rope(void **state)
 {
     static const float factors[8] = { 1, 1, 1.25f, 2, 4, 8, 8, 8 };
-    const struct change linear[] = { { CHANGE_TEXT, "llama.rope.scaling.type", .text = "linear" }, { CHANGE_F32, "llama.rope.scaling.factor", .f32 = 4 }, { CHANGE_END } };
-    const struct change llama3[] = { { CHANGE_F32, "llama.rope.freq_base", .f32 = 500000 }, { CHANGE_TENSOR, "rope_freqs.weight", .dims = { 8 }, .data = factors }, { CHANGE_END } };
-    const struct change partly[] = { { CHANGE_U32, "llama.rope.dimension_count", .u32 = 6 }, { CHANGE_END } };
-    const struct change base[] = { { CHANGE_F32, "llama.rope.freq_base", .f32 = 100 }, { CHANGE_DROP, "llama.vocab_size", .u32 = 0 }, { CHANGE_END } };
+    const struct change linear[] = { { CHANGE_TEXT, "llama.rope.scaling.type", .text = "linear" }, { CHANGE_F32, "llama.rope.scaling.factor", .f32 = 4 }, { .kind = CHANGE_END } };
+    const struct change llama3[] = { { CHANGE_F32, "llama.rope.freq_base", .f32 = 500000 }, { CHANGE_TENSOR, "rope_freqs.weight", .dims = { 8 }, .data = factors }, { .kind = CHANGE_END } };
+    const struct change partly[] = { { CHANGE_U32, "llama.rope.dimension_count", .u32 = 6 }, { .kind = CHANGE_END } };
+    const struct change base[] = { { CHANGE_F32, "llama.rope.freq_base", .f32 = 100 }, { CHANGE_DROP, "llama.vocab_size", .u32 = 0 }, { .kind = CHANGE_END } };
     const struct change *const all[] = { linear, llama3, partly, base };
     struct jb_synth_opts o = llama_opts("f32");
     (void)state;
@@ -470,7 +470,7 @@ static void test_end_of_context(void **state)
 static void test_nan(void **state)
 {
     static float norm[64];
-    const struct change changes[] = { { CHANGE_TENSOR, "output_norm.weight", .dims = { 64 }, .data = norm }, { CHANGE_END } };
+    const struct change changes[] = { { CHANGE_TENSOR, "output_norm.weight", .dims = { 64 }, .data = norm }, { .kind = CHANGE_END } };
     static const char *const some[] = { "f32", "q4_1" };
     (void)state;
     norm[5] = NAN;
@@ -500,7 +500,7 @@ static void refuse(const struct world *w, struct jb_session_opts o, int code, co
 static void test_refusals(void **state)
 {
     struct jb_synth_opts o = llama_opts("f32");
-    const struct change endless[] = { { CHANGE_U32, "llama.context_length", .u32 = 1u << 24 }, { CHANGE_END } };
+    const struct change endless[] = { { CHANGE_U32, "llama.context_length", .u32 = 1u << 24 }, { .kind = CHANGE_END } };
     struct world w;
     (void)state;
     open_world(&w, &o, endless, ALL, (struct jb_session_opts){ .max_positions = 16 });

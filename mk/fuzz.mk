@@ -14,7 +14,7 @@ FUZZ_PROGRAMS := $(foreach n,$(FUZZ_NAMES),$(B)/fuzz_$n)
 FUZZ ?=
 FUZZ_PICKED := $(if $(FUZZ),$(FUZZ),$(FUZZ_NAMES))
 FUZZ_SECONDS ?= 600
-SMOKE_SECONDS ?= 5
+SMOKE_SECONDS ?= 4
 
 .PHONY: fuzz fuzz-smoke fuzz-programs fuzz-fallback
 fuzz-programs: $(FUZZ_PROGRAMS)

@@ -1,6 +1,6 @@
 // The audit of caching is seen to catch a model that remembers its last sample, and not to be misled by samples that leave early; under a clock that is made of what the work costs, so nothing here
 // depends on the machine.
-// jb:threads (the accuracy pass)
+// (Its threads are those of the accuracy pass, which tests/harness/test_sweep shows to the thread sanitizer.)
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

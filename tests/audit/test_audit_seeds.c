@@ -1,5 +1,5 @@
 // The audit of seeds: verdicts that disagree too often make it fail, whether they are injected or come from runs whose machine drifts; honest noise passes.
-// jb:threads (the accuracy pass)
+// (Its threads are those of the accuracy pass, which tests/harness/test_sweep shows to the thread sanitizer.)
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

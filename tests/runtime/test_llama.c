@@ -1,4 +1,4 @@
-// The llama family against a plain recomputation in double, and its promises to the bit: cuts into batches, threads, deferred fills, rollback. jb:threads
+// The llama family against a plain recomputation in double, and its promises to the bit: cuts into batches, threads, deferred fills, rollback. (Under the thread sanitizer: test_pool, and tests/early_exit/test_llama.)
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

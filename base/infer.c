@@ -49,6 +49,41 @@ double jb_mcnemar(uint64_t b, uint64_t c)
     return p < 1 ? p : 1;
 }
 
+// ---- groups ----
+
+double jb_student_tail(double t, double df)
+{
+    if (isnan(t)) return NAN;
+    double half = isinf(t) ? 0 : jb_beta_inc(df / 2, 0.5, df / (df + t * t)) / 2;
+    return t >= 0 ? half : 1 - half;
+}
+
+static double sum_of(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    return sum;
+}
+
+struct jb_grouped jb_grouped_difference(const double *top_a, const double *under_a, const double *top_b, const double *under_b, size_t m, double confidence)
+{
+    struct jb_grouped g = { NAN, NAN, NAN, NAN, NAN, NAN, m };
+    double n_a = sum_of(under_a, m), n_b = sum_of(under_b, m), squares = 0;
+    if (m < 2 || !(n_a > 0) || !(n_b > 0)) return g;
+    g.a = sum_of(top_a, m) / n_a;
+    g.b = sum_of(top_b, m) / n_b;
+    g.difference = g.b - g.a;
+    for (size_t i = 0; i < m; i++) {
+        double influence = (top_b[i] - g.b * under_b[i]) / n_b - (top_a[i] - g.a * under_a[i]) / n_a; // these sum to 0
+        squares += influence * influence;
+    }
+    double df = (double)(m - 1), error = sqrt(squares * (double)m / df), half = jb_student_t(confidence, df) * error;
+    g.lower = g.difference - half;
+    g.upper = g.difference + half;
+    g.p = error > 0 ? fmin(1, 2 * jb_student_tail(fabs(g.difference) / error, df)) : g.difference == 0 ? 1 : 0;
+    return g;
+}
+
 // ---- Tango's score ----
 
 // The standardised score of H0: p2 - p1 = delta (his equations 5 to 7; x = c, y = b in the sense of a difference c - b).

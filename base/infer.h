@@ -21,6 +21,17 @@ struct jb_interval jb_paired_difference(uint64_t b, uint64_t c, uint64_t n, doub
 // One-sided p-value of H0: p2 - p1 <= -margin against "not worse by margin or more" (the score test that the interval inverts). margin >= 0.
 double jb_noninferiority_p(uint64_t b, uint64_t c, uint64_t n, double margin);
 
+// ---- answers that come in groups: tokens of queries ----
+
+// Two ratios of sums over the same m groups: sum(top_b) / sum(under_b) against sum(top_a) / sum(under_a). Answers of one group depend on each other, so groups are what varies: the variance of the difference
+// is that of the groups' influences, (top_b - R_b under_b) / mean(under_b) - (top_a - R_a under_a) / mean(under_a) (ratio estimates, linearised: Cochran 1977, Sampling Techniques, 6.3), interval and two-sided
+// p-value of "no difference" are Student's with m - 1 degrees of freedom. Groups without answers in both sides must be left out. NAN for m < 2, or where either sum of `under` is not positive.
+struct jb_grouped { double a, b, difference, lower, upper, p; size_t m; };
+struct jb_grouped jb_grouped_difference(const double *top_a, const double *under_a, const double *top_b, const double *under_b, size_t m, double confidence);
+
+// P(T >= t) with df degrees of freedom (Abramowitz & Stegun 26.7.1; DLMF 8.17).
+double jb_student_tail(double t, double df);
+
 // ---- many tests at once ----
 
 // Holm's step-down correction (Scandinavian Journal of Statistics 6:65, 1979): adjusted[i] is the smallest family-wise level at which test i is rejected. NAN p-values are

@@ -128,6 +128,8 @@ const struct cli_command cli_gate_check = {
              "its pairs, is one bet, as where memory lies in a process changes its latencies by per cents. The bets decide as soon as they can, with an error rate that holds however often they are looked at, "
              "up to --seconds; a margin of 1 % took 5 to 20 seconds on a quiet machine. A side is a JSON file as for compare --live. Against a stored baseline only accuracy, MACs and bytes are judged unless "
              "rules name more: two runs at two times differ by what the machine did in between.\n\n"
+             "Language models: rules may also name perplexity, agreement (with the full model), exact_match and ttft (docs/ci/language-model.json). Queries are what counts there, not tokens: those of one text "
+             "depend on each other.\n\n"
              "Exit codes: 0 pass, 10 fail, 11 inconclusive, 12 invalid environment, 13 nothing measured (joules asked for and no sensor), 2 bad input, or nothing that could be compared; the first of 2, 10, 12, "
              "13, 11 counts.",
     .options = options,

@@ -47,8 +47,8 @@ void jb_tally_finish(struct jb_facts *f)
 
 // ---- modelled, relative ----
 
-// The full network in f32, or in the first precision that it offers.
-static struct jb_model_work full_network(const struct jb_model_info *info)
+// The full network in f32, or in the first precision that it offers, and what that is called.
+static struct jb_model_work full_network(const struct jb_model_info *info, const char **precision)
 {
     struct jb_model_work w = { 0 };
     struct jb_cost sum = { 0 };
@@ -56,6 +56,7 @@ static struct jb_model_work full_network(const struct jb_model_info *info)
     while (p < JB_PREC_COUNT - 1 && !(info->precisions & 1u << p)) p++;
     for (uint32_t s = 0; s < info->n_stages; s++) jb_cost_add(&sum, &info->stages[s].cost[p]);
     jb_cost_add(&sum, &info->stages[info->n_stages - 1].head_cost[p]);
+    *precision = info->weights && info->weights[0] ? info->weights : jb_precision_name((enum jb_precision)p);
     w.macs_f32 = (double)sum.macs[JB_PREC_F32];
     w.macs_int8 = (double)(sum.macs[JB_PREC_INT8] + sum.macs[JB_PREC_INT4]);
     w.bytes = (double)jb_cost_bytes(&sum);
@@ -92,9 +93,10 @@ void jb_fill_relative(const struct jb_ctx *c, const struct jb_cell *cell, struct
     w.macs_f32 /= (double)n;
     w.macs_int8 /= (double)n;
     w.bytes /= (double)n;
-    struct jb_model_work full = full_network(&ref->info);
+    const char *precision;
+    struct jb_model_work full = full_network(&ref->info, &precision);
     f->relative = jb_modelled_relative(&w, &full);
-    snprintf(f->relative_to, sizeof f->relative_to, "%s", ref->name);
+    snprintf(f->relative_to, sizeof f->relative_to, "%s %.90s", precision, ref->name);
 }
 
 // ---- the live run that confirms ----

@@ -63,6 +63,9 @@ static void count(const struct text *x, struct gather *g, const struct token *k)
     s->exit[g->n] = (uint8_t)k->exit;
     s->pattern[g->n] = jb_pattern_of(precision, k->n_stages);
     s->score[g->n] = k->confidence;
+    s->query[g->n] = jb_queries_of(x->queries, k->index);
+    s->full[g->n] = full;
+    s->logprob[g->n] = x->forced ? k->logprob : NAN;
     g->a[g->n++] = (struct jb_answered){ .index = k->index, .token = k->token, .full = full, .logprob = k->logprob };
     e->count++;
     for (int p = 0; p < JB_PREC_COUNT; p++) {
@@ -365,7 +368,7 @@ static int run_cell(struct text *x, struct jb_cell *cell, const struct jb_record
     uint32_t room = all_answers(x);
     struct gather g = { .t = t, .a = malloc(((size_t)room + 1) * sizeof *g.a), .room = room };
     struct jb_err why = { 0 };
-    int rc = t && g.a && !jb_raw_samples_alloc(&t->samples, room) ? 0 : jb_fail(&why, JB_E_NOMEM, "samples of %s", cell->label);
+    int rc = t && g.a && !jb_raw_samples_alloc(&t->samples, room) && !jb_raw_samples_text(&t->samples) ? 0 : jb_fail(&why, JB_E_NOMEM, "samples of %s", cell->label);
     if (!rc) rc = run_gathered(x, cell, &g, fact, &why);
     if (!rc) {
         if (t->facts.status != JB_CELL_VALID) jb_cell_set(cell, t->facts.status, t->facts.reason);

@@ -18,13 +18,37 @@ static bool is_counting(const struct jb_side_cell *c)
     return true;
 }
 
+static void put32(uint8_t *at, uint32_t v)
+{
+    for (int k = 0; k < 4; k++) at[k] = (uint8_t)(v >> (8 * k));
+}
+
+static uint32_t get32(const uint8_t *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24; }
+
 // Little-endian; NULL: out of memory.
 static uint8_t *index_bytes(const struct jb_side_cell *c)
 {
     uint8_t *b = malloc((size_t)c->n_samples * 4 + 1);
-    for (uint32_t i = 0; b && i < c->n_samples; i++)
-        for (int k = 0; k < 4; k++) b[4 * (size_t)i + (size_t)k] = (uint8_t)(c->index[i] >> (8 * k));
+    for (uint32_t i = 0; b && i < c->n_samples; i++) put32(b + 4 * (size_t)i, c->index[i]);
     return b;
+}
+
+// Little-endian columns of a text workload.
+static bool put_text(cJSON *o, const struct jb_side_cell *c)
+{
+    static const char *const NAME[] = { "query", "label", "logprob" };
+    uint8_t *b = malloc((size_t)c->n_samples * 4 + 1);
+    bool ok = b != NULL;
+    for (int k = 0; k < 3 && ok; k++) {
+        for (uint32_t i = 0; i < c->n_samples; i++) {
+            uint32_t v = k == 0 ? c->text.query[i] : c->text.label[i];
+            if (k == 2) memcpy(&v, &c->text.logprob[i], 4);
+            put32(b + 4 * (size_t)i, v);
+        }
+        ok = jb_wire_put_bytes(o, NAME[k], b, (size_t)c->n_samples * 4);
+    }
+    free(b);
+    return ok && jb_wire_put_bytes(o, "agrees", c->text.agrees, c->n_samples);
 }
 
 static bool put_cell(cJSON *list, const struct jb_side_cell *c)
@@ -34,7 +58,7 @@ static bool put_cell(cJSON *list, const struct jb_side_cell *c)
     cJSON *o = jb_json_put_object(list, NULL);
     for (uint32_t i = 0; bits && i < c->n_samples; i++) bits[i / 8] |= (uint8_t)(c->correct[i] << (i % 8));
     bool ok = bits && o && (index || is_counting(c)) && jb_json_put_str(o, "id", c->cell->id) && jb_json_put_u64(o, "n", c->n_samples) && jb_wire_put_bytes(o, "correct", bits, n_bytes) &&
-              (!index || jb_wire_put_bytes(o, "index", index, (size_t)c->n_samples * 4));
+              (!index || jb_wire_put_bytes(o, "index", index, (size_t)c->n_samples * 4)) && (!c->text.query || put_text(o, c));
     free(bits);
     free(index);
     return ok;
@@ -90,8 +114,7 @@ static int read_index(const struct jb_json_doc *doc, const cJSON *o, uint32_t *i
     int rc = jb_wire_get_bytes(doc, o, "index", &b, &n_bytes, err);
     if (!rc && n_bytes != (size_t)n * 4) rc = jb_fail(err, JB_E_INVALID, "%s: an index of %zu bytes for %u samples", doc->name, n_bytes, n);
     for (uint32_t i = 0; i < n && !rc; i++) {
-        const uint8_t *x = b + 4 * (size_t)i;
-        index[i] = (uint32_t)x[0] | (uint32_t)x[1] << 8 | (uint32_t)x[2] << 16 | (uint32_t)x[3] << 24;
+        index[i] = get32(b + 4 * (size_t)i);
         if (i && index[i] <= index[i - 1]) rc = jb_fail(err, JB_E_INVALID, "%s: samples out of order", doc->name);
     }
     free(b);
@@ -107,6 +130,43 @@ static int read_correct(const struct jb_json_doc *doc, const cJSON *o, uint8_t *
     for (uint32_t i = 0; i < n && !rc; i++) *sum += correct[i] = b[i / 8] >> (i % 8) & 1;
     free(b);
     return rc;
+}
+
+static int read_column(const struct jb_json_doc *doc, const cJSON *o, const char *name, size_t n, size_t each, void *out, struct jb_err *err)
+{
+    uint8_t *b = NULL;
+    size_t n_bytes = 0;
+    int rc = jb_wire_get_bytes(doc, o, name, &b, &n_bytes, err);
+    if (!rc && n_bytes != n * each) rc = jb_fail(err, JB_E_INVALID, "%s: \"%s\" has %zu bytes for %zu samples", doc->name, name, n_bytes, n);
+    for (size_t i = 0; i < n && !rc; i++) {
+        uint32_t v = each == 4 ? get32(b + 4 * i) : b[i];
+        if (each == 4) memcpy((uint8_t *)out + 4 * i, &v, 4);
+        else ((uint8_t *)out)[i] = (uint8_t)v;
+    }
+    free(b);
+    return rc;
+}
+
+// Answers of a query stand together, and agreement is one of three things.
+static int check_text(const struct jb_json_doc *doc, const struct jb_text_answers *t, uint32_t n, struct jb_err *err)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (t->agrees[i] > JB_AGREES_UNKNOWN || (i && t->query[i] < t->query[i - 1])) return jb_fail(err, JB_E_INVALID, "%s: answer %u is not one of a text's", doc->name, i);
+    return 0;
+}
+
+// Nothing where the workload is no text.
+static int read_text(const struct jb_json_doc *doc, const cJSON *o, uint32_t n, struct jb_text_answers *out, struct jb_err *err)
+{
+    size_t room = (size_t)n + 1;
+    if (!cJSON_GetObjectItemCaseSensitive(o, "query")) return 0;
+    *out = (struct jb_text_answers){ malloc(room * sizeof *out->query), malloc(room * sizeof *out->label), malloc(room * sizeof *out->logprob), malloc(room) };
+    if (!out->query || !out->label || !out->logprob || !out->agrees) return jb_fail(err, JB_E_NOMEM, "answers");
+    int rc = read_column(doc, o, "query", n, 4, out->query, err);
+    if (!rc) rc = read_column(doc, o, "label", n, 4, out->label, err);
+    if (!rc) rc = read_column(doc, o, "logprob", n, 4, out->logprob, err);
+    if (!rc) rc = read_column(doc, o, "agrees", n, 1, out->agrees, err);
+    return rc ? rc : check_text(doc, out, n, err);
 }
 
 static int read_cell(const struct jb_json_doc *doc, const cJSON *o, const struct jb_result_cell *cell, struct jb_side_cell *out, struct jb_err *err)
@@ -129,7 +189,7 @@ static int read_cell(const struct jb_json_doc *doc, const cJSON *o, const struct
     out->correct = correct;
     out->n_samples = (uint32_t)n;
     out->labelled = true;
-    return 0;
+    return read_text(doc, o, (uint32_t)n, &out->text, err); // whatever there is then is freed with the cell
 }
 
 int jb_answers_cell(const struct jb_json_doc *doc, const struct jb_result_cell *cell, struct jb_side_cell *out, struct jb_err *err)

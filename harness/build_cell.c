@@ -124,7 +124,7 @@ static int modelled(struct jb_result *r, struct jb_result_cell *c, const struct 
     c->modelled = jb_result_array(r, 1, sizeof *c->modelled);
     if (!c->modelled) return JB_E_NOMEM;
     c->modelled[0] = (struct jb_result_modelled){ .source = "macs-and-bytes", .per = jb_energy_per(c), .uj = NAN, .lower_uj = NAN, .upper_uj = NAN, .relative = f->relative,
-                                                  .reason = jb_result_strf(r, "relative only: full f32 %s = 1; no coefficients fitted for this CPU", f->relative_to) };
+                                                  .reason = jb_result_strf(r, "relative only: full %s = 1; no coefficients fitted for this CPU", f->relative_to) };
     c->n_modelled = c->modelled[0].reason ? 1 : 0;
     return c->n_modelled ? 0 : JB_E_NOMEM;
 }

@@ -101,9 +101,10 @@ static int name_cell(struct jb_comparison *c, const struct jb_result_cell *a, co
     out->key = jb_comparison_str(c, a ? a->key : b->key);
     out->label = a ? jb_comparison_str(c, a->label) : NULL;
     out->label_candidate = b ? jb_comparison_str(c, b->label) : NULL;
+    out->unit = a || b ? jb_comparison_str(c, (a ? a : b)->unit) : NULL;
     out->baseline_status = a ? a->status : JB_CELL_UNAVAILABLE;
     out->candidate_status = b ? b->status : JB_CELL_UNAVAILABLE;
-    return out->key && (!a || !a->label || out->label) && (!b || !b->label || out->label_candidate) ? 0 : JB_E_NOMEM;
+    return out->key && out->unit && (!a || !a->label || out->label) && (!b || !b->label || out->label_candidate) ? 0 : JB_E_NOMEM;
 }
 
 // Why a pair is not compared at all; NULL: it is. *rc tells of memory.

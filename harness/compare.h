@@ -15,6 +15,7 @@ struct jb_side_block {
     double uj, uj_lower, uj_upper;       // gross, over n_rows rows; NAN: none
     double reference_ns;                 // of the reference kernel beside the block; NAN: none
     uint64_t n_correct, n_rows;
+    double ttft_ns; uint32_t n_sequences; // texts: sum over the sequences that it began, and how many; 0: no text
     uint32_t instance;                   // live: of the process that measured it
     bool valid;                          // false: measured, but takes no part (contaminated)
     // For the tail; may be left out
@@ -23,10 +24,14 @@ struct jb_side_block {
     double others, steal;                // share of the machine's CPU time that others had, and that the hypervisor kept; NAN: not known
     double throttles;                    // thermal ones; NAN: not known
 };
+// Of each sample of a text workload, an answered token. All NULL: no text, or not known.
+enum jb_agrees { JB_AGREES_NOT, JB_AGREES, JB_AGREES_UNKNOWN }; // with the full model
+struct jb_text_answers { uint32_t *query, *label; float *logprob; uint8_t *agrees; };
 struct jb_side_cell {
     const struct jb_result_cell *cell;   // borrowed; live: figures that are not from blocks may be NAN
     struct jb_side_block *blocks; size_t n_blocks;
     uint32_t n_samples; uint32_t *index; uint8_t *correct; // of the accuracy pass, in order of index; live: of the samples seen by both sides
+    struct jb_text_answers text;         // (n_samples) each; owned
     bool labelled;                       // n_correct and correct mean something
     enum jb_energy_class energy_cls; const char *energy_reason; // class none: why; borrowed
     const char *energy_domains;          // what was summed; NULL: not known

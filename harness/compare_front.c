@@ -1,7 +1,7 @@
 // The Pareto front of one run, with confidence.
 //
 // The rule. A setting is on the front when no other one of its group (same workload, scenario, threads, streams) is at least as accurate and at most as dear, and better in one of both. Samples (the
-// same for all settings: pairs stay pairs) and blocks (each setting's own) are drawn again with replacement, accuracies and costs are computed from the draw, and the front is found anew. On the
+// same for all settings: pairs stay pairs; of texts whole queries, whose answers depend on each other) and blocks (each setting's own) are drawn again with replacement, accuracies and costs are computed from the draw, and the front is found anew. On the
 // front in at least `confidence` of the draws: "surely"; in at most 1 - confidence: "surely off"; else "perhaps". (Percentile bootstrap of an indicator: Efron & Tibshirani 1993, chapter 13.)
 #include "harness/compare_parts.h"
 
@@ -18,7 +18,7 @@
 struct rival {                           // one setting
     size_t cell;                         // of the result
     const struct jb_result_cell *c;
-    uint32_t n; uint32_t *index; uint8_t *correct;
+    uint32_t n; uint32_t *index, *right; // of each sample, or query of a text: which one, and how many answers in it are right
     double *cost, *under; size_t n_blocks; // of each block
     double accuracy, price;              // of the draw
     uint32_t hits;
@@ -28,7 +28,7 @@ struct rival {                           // one setting
 static void drop(struct rival *r)
 {
     free(r->index);
-    free(r->correct);
+    free(r->right);
     free(r->cost);
     free(r->under);
     *r = (struct rival){ 0 };
@@ -50,6 +50,23 @@ static int take_blocks(struct rival *r, const struct jb_side_cell *s, bool joule
     return 0;
 }
 
+// What is drawn: samples, or queries with the right answers in them (where whole answers are asked for: 1 if all are).
+static int take_answers(struct rival *r, const struct jb_side_cell *s)
+{
+    bool whole = jb_compare_asks_for_words(s->cell);
+    r->index = malloc(((size_t)s->n_samples + 1) * sizeof *r->index);
+    r->right = malloc(((size_t)s->n_samples + 1) * sizeof *r->right);
+    if (!r->index || !r->right) return JB_E_NOMEM;
+    for (uint32_t i = 0; i < s->n_samples; i++) {
+        uint32_t unit = s->text.query ? s->text.query[i] : s->index[i];
+        bool first = r->n == 0 || r->index[r->n - 1] != unit; // a query's answers stand together
+        if (first) r->index[r->n++] = unit;
+        uint32_t *right = &r->right[r->n - 1];
+        *right = first ? s->correct[i] : whole ? *right && s->correct[i] : *right + s->correct[i];
+    }
+    return 0;
+}
+
 // Adds the cell to the rivals if it can be placed: valid, with answers and blocks enough.
 static int add_rival(const struct jb_run_data *d, size_t cell, bool joules, struct rival *r, size_t *n, struct jb_err *err)
 {
@@ -60,10 +77,9 @@ static int add_rival(const struct jb_run_data *d, size_t cell, bool joules, stru
     if (rc) return rc;
     bool fits = s.labelled && (!joules || (s.energy_cls != JB_ENERGY_NONE && s.energy_cls != JB_ENERGY_MODELLED));
     if (fits) {
-        *r = (struct rival){ .cell = cell, .c = c, .n = s.n_samples, .index = s.index, .correct = s.correct };
-        s.index = NULL;
-        s.correct = NULL;
-        rc = take_blocks(r, &s, joules);
+        *r = (struct rival){ .cell = cell, .c = c };
+        rc = take_answers(r, &s);
+        if (!rc) rc = take_blocks(r, &s, joules);
         if (rc || r->n_blocks < JB_COMPARE_LEAST_BLOCKS) drop(r);
         else ++*n;
     }
@@ -80,7 +96,7 @@ static void draw_rival(struct rival *r, const uint8_t *times, struct jb_rng *rng
 {
     uint64_t right = 0;
     double cost = 0, under = 0;
-    for (uint32_t i = 0; i < r->n; i++) right += (uint64_t)times[i] * r->correct[i];
+    for (uint32_t i = 0; i < r->n; i++) right += (uint64_t)times[i] * r->right[i];
     for (size_t i = 0; i < r->n_blocks; i++) {
         size_t k = jb_rng_below(rng, r->n_blocks);
         cost += r->cost[k];

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_METRICS 16
+#define MAX_METRICS 24
 #define INSTRUCTIONS_GRAIN 0.0005 // interrupts add a few to what the CPU counts
 #define MEMORY_GRAIN 0.01 // memory comes in pages and in the allocator's steps: smaller changes of the peak are none
 
@@ -53,64 +53,6 @@ static int because(struct work *w, struct jb_compared_metric *m, const char *tex
     m->reason = text;
     (void)w;
     return text ? 0 : JB_E_NOMEM;
-}
-
-// ---- accuracy ----
-
-struct agreement { uint64_t n, right_a, right_b, only_a, only_b; };
-
-// Both are sorted by index.
-static struct agreement agree(const struct jb_side_cell *a, const struct jb_side_cell *b)
-{
-    struct agreement x = { 0 };
-    for (uint32_t i = 0, k = 0; i < a->n_samples && k < b->n_samples;) {
-        if (a->index[i] != b->index[k]) {
-            if (a->index[i] < b->index[k]) i++;
-            else k++;
-            continue;
-        }
-        bool in_a = a->correct[i++], in_b = b->correct[k++];
-        x.n++;
-        x.right_a += in_a;
-        x.right_b += in_b;
-        x.only_a += in_a && !in_b;
-        x.only_b += in_b && !in_a;
-    }
-    return x;
-}
-
-static int accuracy_paired(struct work *w, struct jb_compared_metric *m, const struct agreement *x)
-{
-    struct jb_interval ci = jb_paired_difference(x->only_a, x->only_b, x->n, w->o->confidence);
-    double n = (double)x->n;
-    m->baseline = (double)x->right_a / n;
-    m->candidate = (double)x->right_b / n;
-    m->n_baseline = m->n_candidate = x->n;
-    take(m, &(struct jb_effect){ ((double)x->only_b - (double)x->only_a) / n, ci.lower, ci.upper, jb_mcnemar(x->only_a, x->only_b) });
-    if (x->n == w->a->n_samples && x->n == w->b->n_samples) {
-        m->reason = x->only_a + x->only_b ? NULL : "right and wrong on the very same samples";
-        return 0;
-    }
-    return because(w, m, jb_comparison_strf(w->c, "on the %llu samples that both answered, of %u and %u", (unsigned long long)x->n, w->a->n_samples, w->b->n_samples));
-}
-
-static int accuracy(struct work *w)
-{
-    struct jb_compared_metric *m = add(w, "accuracy");
-    const struct jb_value *a = &w->a->cell->accuracy, *b = &w->b->cell->accuracy;
-    struct agreement x = agree(w->a, w->b);
-    m->is_difference = m->higher_is_better = true;
-    m->baseline = a->value;
-    m->candidate = b->value;
-    m->n_baseline = a->n;
-    m->n_candidate = b->n;
-    if (w->no->data) return because(w, m, w->no->data);
-    if (x.n) return accuracy_paired(w, m, &x);
-    if (!isfinite(a->value) || !isfinite(b->value) || !a->n || !b->n) return because(w, m, "no accuracy pass with labels in both");
-    struct jb_effect e;
-    jb_effect_proportions(&e, (uint64_t)llround(a->value * (double)a->n), a->n, (uint64_t)llround(b->value * (double)b->n), b->n, w->o->confidence);
-    take(m, &e);
-    return because(w, m, "the answers to the single samples are not there: two independent proportions, which see less than pairs do");
 }
 
 // ---- which samples ----
@@ -182,23 +124,23 @@ static double over(const struct columns *x)
     return under > 0 ? top / under : NAN;
 }
 
-static void fill_latency(struct columns *x, const struct jb_side_block *const *b, size_t n, const double *scale)
+static void fill_latency(struct columns *x, const struct jb_side_block *const *b, size_t n, const double *scale, bool first)
 {
     for (; x->n < n; x->n++) {
-        x->top[x->n] = sum_of(b[x->n], scale ? scale[x->n] : 1);
-        x->under[x->n] = b[x->n]->n_queries;
+        x->top[x->n] = first ? b[x->n]->ttft_ns * (scale ? scale[x->n] : 1) : sum_of(b[x->n], scale ? scale[x->n] : 1);
+        x->under[x->n] = first ? b[x->n]->n_sequences : b[x->n]->n_queries;
     }
 }
 
-// value: two figures, of the baseline and of the candidate.
-static int mean_effect(struct work *w, bool scaled, double value[2], struct jb_effect *e)
+// value: two figures, of the baseline and of the candidate. first: of the first tokens.
+static int mean_effect(struct work *w, bool scaled, bool first, double value[2], struct jb_effect *e)
 {
     struct columns a = { 0 }, b = { 0 };
     int rc = columns_open(&a, w->n_a);
     if (!rc) rc = columns_open(&b, w->n_b);
     if (!rc) {
-        fill_latency(&a, w->block_a, w->n_a, scaled ? w->scale_a : NULL);
-        fill_latency(&b, w->block_b, w->n_b, scaled ? w->scale_b : NULL);
+        fill_latency(&a, w->block_a, w->n_a, scaled ? w->scale_a : NULL, first);
+        fill_latency(&b, w->block_b, w->n_b, scaled ? w->scale_b : NULL, first);
         value[0] = over(&a);
         value[1] = over(&b);
         if (w->paired) {
@@ -254,14 +196,14 @@ static int percentile_effect(struct work *w, double p, bool scaled, double value
 }
 
 // p NAN: the mean.
-static int latency_effect(struct work *w, double p, bool scaled, double value[2], struct jb_effect *e)
+static int latency_effect(struct work *w, double p, bool first, bool scaled, double value[2], struct jb_effect *e)
 {
-    return isnan(p) ? mean_effect(w, scaled, value, e) : percentile_effect(w, p, scaled, value, e);
+    return isnan(p) ? mean_effect(w, scaled, first, value, e) : percentile_effect(w, p, scaled, value, e);
 }
 
-static double reported(const struct jb_result_cell *c, double p)
+static double reported(const struct jb_result_cell *c, double p, bool first)
 {
-    if (isnan(p)) return c->latency_mean_ns;
+    if (isnan(p)) return first ? c->language.ttft.mean : c->latency_mean_ns;
     for (size_t i = 0; i < c->n_percentiles; i++)
         if (c->percentiles[i].p == p) return c->percentiles[i].ns;
     return NAN;
@@ -274,10 +216,10 @@ static uint64_t queries_in(const struct jb_side_block *const *b, size_t n)
     return sum;
 }
 
-static int without_blocks(struct work *w, struct jb_compared_metric *m, double p)
+static int without_blocks(struct work *w, struct jb_compared_metric *m, double p, bool first)
 {
-    m->baseline = reported(w->a->cell, p);
-    m->candidate = reported(w->b->cell, p);
+    m->baseline = reported(w->a->cell, p, first);
+    m->candidate = reported(w->b->cell, p, first);
     if (m->baseline > 0 && m->candidate > 0 && (!w->a->n_blocks || !w->b->n_blocks)) {
         m->effect = m->candidate / m->baseline;
         return because(w, m, "no interval: a results.json alone has no blocks");
@@ -285,7 +227,17 @@ static int without_blocks(struct work *w, struct jb_compared_metric *m, double p
     return because(w, m, w->n_a || w->n_b || w->a->n_blocks || w->b->n_blocks ? "no block of it counts in one of the runs" : "no performance pass in one of the runs");
 }
 
-static int latency(struct work *w, const char *name, double p)
+// Texts, whose first tokens have a time of their own: every block has at least one.
+static bool has_sequences(const struct work *w)
+{
+    bool all = isfinite(w->a->cell->language.ttft.mean) && isfinite(w->b->cell->language.ttft.mean);
+    for (size_t i = 0; i < w->n_a && all; i++) all = w->block_a[i]->n_sequences > 0;
+    for (size_t i = 0; i < w->n_b && all; i++) all = w->block_b[i]->n_sequences > 0;
+    return all;
+}
+
+// first: time to the first token of a sequence, its prompt included.
+static int latency(struct work *w, const char *name, double p, bool first)
 {
     struct jb_compared_metric *m = add(w, name);
     uint32_t blocks = JB_COMPARE_LEAST_BLOCKS, queries = 1;
@@ -296,16 +248,16 @@ static int latency(struct work *w, const char *name, double p)
     m->n_baseline = w->n_a;
     m->n_candidate = w->n_b;
     if (data_of(w) || w->no->machine) {
-        m->baseline = reported(w->a->cell, p);
-        m->candidate = reported(w->b->cell, p);
+        m->baseline = reported(w->a->cell, p, first);
+        m->candidate = reported(w->b->cell, p, first);
         return because(w, m, data_of(w) ? data_of(w) : w->no->machine);
     }
-    if (!least) return without_blocks(w, m, p);
+    if (!least) return without_blocks(w, m, p, first);
     if (!isnan(p)) jb_compare_needs(p, &blocks, &queries);
     if (fewest < queries) return because(w, m, jb_comparison_strf(w->c, "%llu queries: at least %u are needed", (unsigned long long)fewest, queries));
     bool scaled = w->scale_a != NULL;
-    int rc = latency_effect(w, p, scaled, value, &e);
-    if (!rc && scaled) rc = latency_effect(w, p, false, raw_value, &raw);
+    int rc = latency_effect(w, p, first, scaled, value, &e);
+    if (!rc && scaled) rc = latency_effect(w, p, first, false, raw_value, &raw);
     if (rc) return rc;
     m->baseline = value[0];
     m->candidate = value[1];
@@ -470,11 +422,12 @@ static int instructions(struct work *w)
 static int all(struct work *w)
 {
     const struct jb_result_cell *a = w->a->cell, *b = w->b->cell;
-    int rc = accuracy(w);
-    if (!rc) rc = latency(w, "latency_mean_ns", NAN);
-    if (!rc) rc = latency(w, "p50_ns", 0.5);
-    if (!rc) rc = latency(w, "p90_ns", 0.9);
-    if (!rc) rc = latency(w, "p99_ns", 0.99);
+    int rc = jb_compare_answers(w->c, w->a, w->b, w->o, w->no, w->out);
+    if (!rc) rc = latency(w, "latency_mean_ns", NAN, false);
+    if (!rc) rc = latency(w, "p50_ns", 0.5, false);
+    if (!rc) rc = latency(w, "p90_ns", 0.9, false);
+    if (!rc) rc = latency(w, "p99_ns", 0.99, false);
+    if (!rc && has_sequences(w)) rc = latency(w, "ttft_ns", NAN, true);
     if (!rc) rc = joules(w, "uj_per_query", false);
     if (!rc) rc = joules(w, "uj_per_correct", true);
     if (!rc) rc = exact(w, "peak_rss_bytes", a->peak_rss_bytes, b->peak_rss_bytes, MEMORY_GRAIN, NULL);

@@ -15,6 +15,9 @@ struct jb_refusals {
 // compare_metrics.c: fills out->metrics.
 int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
                        struct jb_compared_cell *out, struct jb_err *err);
+// compare_answers.c: adds what follows from the answers: accuracy; of language models exact_match, ppl and agreement, too. NOMEM.
+int jb_compare_answers(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, const struct jb_compare_opts *o, const struct jb_refusals *no, struct jb_compared_cell *out);
+bool jb_compare_asks_for_words(const struct jb_result_cell *c); // a text whose queries are right when all their answers are ("exact-match")
 // compare_words.c: of one metric, among `tests` metrics that have a p-value.
 int jb_compare_words(struct jb_comparison *c, struct jb_compared_metric *m, size_t tests);
 int jb_compare_sentences(struct jb_comparison *c);

@@ -11,6 +11,10 @@
 struct words { const char *name, *more, *less, *noun, *times; };
 static const struct words WORDS[] = {
     { "accuracy", "more accurate", "less accurate", "accuracy", "as accurate" },
+    { "exact_match", "more exact matches", "fewer exact matches", "exact match", "as many" },
+    { "ppl", "higher perplexity", "lower perplexity", "perplexity", "the perplexity" },
+    { "agreement", "more agreement", "less agreement", "agreement with the full model", "as much" },
+    { "ttft_ns", "slower", "faster", "time to first token", "as long" },
     { "latency_mean_ns", "slower", "faster", "mean latency", "as long" },
     { "p50_ns", "slower", "faster", "p50", "as long" },
     { "p90_ns", "slower", "faster", "p90", "as long" },
@@ -165,7 +169,7 @@ static int sentence_of(struct jb_comparison *c, const char *name)
         const struct jb_compared_metric *m = jb_compared_metric_find(&c->cells[i], name);
         if (m) count_one(&t, c, &c->cells[i], m);
     }
-    bool up_is_better = !strcmp(name, "accuracy"), one = t.n == 1 && t.worse + t.better;
+    bool up_is_better = jb_compared_is_share(name), one = t.n == 1 && t.worse + t.better;
     jb_str_addf(&s, "%s:", w->noun);
     if (one) jb_str_addf(&s, " %s", jb_compared_metric_find(t.worse ? t.worst : t.best, name)->words);
     if (t.worse && !one) jb_str_addf(&s, " %zu of %zu cells %s", t.worse, t.n, up_is_better ? w->less : w->more), example(&s, name, t.worst, t.worse);
@@ -222,7 +226,7 @@ static int counted(struct jb_comparison *c)
 
 int jb_compare_sentences(struct jb_comparison *c)
 {
-    static const char *const NOISY[] = { "accuracy", "latency_mean_ns", "uj_per_query" }, *const EXACT[] = { "macs_mean", "model_bytes", "peak_rss_bytes", "instructions" };
+    static const char *const NOISY[] = { "accuracy", "exact_match", "ppl", "agreement", "latency_mean_ns", "ttft_ns", "uj_per_query" }, *const EXACT[] = { "macs_mean", "model_bytes", "peak_rss_bytes", "instructions" };
     int rc = 0;
     c->n_sentences = 0;
     for (size_t i = 0; i < sizeof NOISY / sizeof *NOISY && !rc; i++) rc = sentence_of(c, NOISY[i]);

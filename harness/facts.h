@@ -31,7 +31,7 @@ struct jb_facts {
     uint32_t n_exits;
     struct jb_exit_fact exits[JB_MAX_STAGES];
     double oracle_macs, wasteful, destructive, relative;
-    char relative_to[112];           // model whose full f32 network is 1
+    char relative_to[112];           // whose full network is 1: "f32 NAME", or the type of its weights and its name
     double model_bytes, session_bytes, load_ns;
     char kv[8], fill[8];             // of a language model; empty: none
     double deferred_macs, deferred_bytes; // per token, of those in `exits`: done late for tokens that left early; NAN: not known

@@ -47,7 +47,7 @@ static bool is_joules(const char *key) { return !strncmp(key, "uj_", 3); }
 // A workload without labels has no accuracy, one without a model no MACs and no bytes: neither run lost anything.
 static bool has_none(const struct jb_compared_metric *m)
 {
-    static const char *const by_nature[] = { "accuracy", "macs_mean", "model_bytes" };
+    static const char *const by_nature[] = { "accuracy", "exact_match", "ppl", "agreement", "ttft_ns", "macs_mean", "model_bytes" };
     for (size_t i = 0; i < sizeof by_nature / sizeof *by_nature; i++)
         if (!strcmp(m->name, by_nature[i])) return isnan(m->baseline) && isnan(m->candidate);
     return false;
@@ -138,7 +138,7 @@ static bool of_no_concern(const struct jb_compared_cell *cell)
 
 static int open_cell(struct judge *j, struct jb_compared_cell *cell)
 {
-    static const char *const all[] = { "accuracy", "mean", "p50", "p90", "p99", "joules", "joules_per_correct", "peak_memory", "model_bytes", "macs", "instructions" };
+    static const char *const all[] = { "accuracy", "exact_match", "perplexity", "agreement", "ttft", "mean", "p50", "p90", "p99", "joules", "joules_per_correct", "peak_memory", "model_bytes", "macs", "instructions" };
     enum { N = sizeof all / sizeof *all };
     struct jb_gate_metric rule;
     int rc = 0;
@@ -201,7 +201,7 @@ static void close_cell(struct judge *j, struct jb_compared_cell *cell)
         struct jb_compared_metric *m = &cell->metrics[i];
         if (!m->gated) continue;
         // What an invalid cell's figures say does not count, but what cannot be otherwise does.
-        if (invalid && !m->deterministic && !m->is_difference && (m->verdict == JB_VERDICT_FAIL || m->verdict == JB_VERDICT_PASS || m->verdict == JB_VERDICT_INCONCLUSIVE)) settle(m, JB_VERDICT_INVALID, invalid);
+        if (invalid && !m->deterministic && !m->is_difference && !m->grouped && (m->verdict == JB_VERDICT_FAIL || m->verdict == JB_VERDICT_PASS || m->verdict == JB_VERDICT_INCONCLUSIVE)) settle(m, JB_VERDICT_INVALID, invalid);
         cell->verdict = worst(cell->verdict, m->verdict);
         j->n_judged += m->verdict == JB_VERDICT_FAIL || m->verdict == JB_VERDICT_PASS || m->verdict == JB_VERDICT_INCONCLUSIVE;
     }
@@ -277,7 +277,7 @@ static int mark_past(struct jb_comparison *c)
     for (size_t i = 0; i < c->n_cells; i++)
         for (size_t k = 0; k < c->cells[i].n_metrics; k++) {
             struct jb_compared_metric *m = &c->cells[i].metrics[k];
-            if (!m->gated || m->deterministic || m->is_difference || !m->why || (m->verdict != JB_VERDICT_PASS && m->verdict != JB_VERDICT_FAIL)) continue;
+            if (!m->gated || m->deterministic || m->is_difference || m->grouped || !m->why || (m->verdict != JB_VERDICT_PASS && m->verdict != JB_VERDICT_FAIL)) continue;
             m->why = jb_comparison_strf(c, "%s; the runs stand apart in time: what the machine did differently is in this figure (gate --live is not misled by it)", m->why);
             if (!m->why) return JB_E_NOMEM;
         }

@@ -10,7 +10,7 @@
 #include "harness/compare.h"
 
 #define JB_GATE_SCHEMA "joulebench.gate/1"
-#define JB_GATE_MAX_METRICS 16
+#define JB_GATE_MAX_METRICS 24
 #define JB_GATE_MAX_OVERRIDES 32
 
 // margin: relative, a share for accuracy. classes: a bit for each enum jb_energy_class that may gate (joules alone). optional: not judged where there is no figure ("if measured").

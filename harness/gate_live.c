@@ -59,7 +59,8 @@ static double log_ratio(double a, double b) { return a > 0 && b > 0 && isfinite(
 
 static void open_cell(struct live_gate *g, struct cell *c, const struct jb_live_cell *pair, size_t *tests)
 {
-    static const char *const at_the_end[] = { "accuracy", "p90", "p99" };
+    static const char *const at_the_end[] = { "accuracy", "exact_match", "perplexity", "agreement", "ttft", "p90", "p99" }; // from the first latency on: they need the whole time
+    enum { FIRST_LATENCY = 4 };
     const struct jb_facts *a = pair->facts_a, *b = pair->facts_b;
     struct jb_gate_metric rule;
     memcpy(c->key, a->key, sizeof c->key);
@@ -77,7 +78,7 @@ static void open_cell(struct live_gate *g, struct cell *c, const struct jb_live_
     for (size_t i = 0; i < sizeof at_the_end / sizeof *at_the_end; i++) {
         bool is = jb_gate_rule_for(g->r, a->label, at_the_end[i], &rule);
         *tests += is;
-        c->waits |= is && i > 0;
+        c->waits |= is && i >= FIRST_LATENCY;
     }
 }
 

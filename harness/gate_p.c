@@ -3,14 +3,6 @@
 
 #include <math.h>
 
-// P(T >= t) with df degrees of freedom (Abramowitz & Stegun 26.7.1; DLMF 8.17).
-static double student_tail(double t, double df)
-{
-    if (isnan(t)) return NAN;
-    double half = isinf(t) ? 0 : jb_beta_inc(df / 2, 0.5, df / (df + t * t)) / 2;
-    return t >= 0 ? half : 1 - half;
-}
-
 static double distance(double effect, double end, double to, double quantile)
 {
     double se = fabs(effect - end) / quantile;
@@ -22,7 +14,7 @@ static struct jb_gate_p of_ratio(const struct jb_compared_metric *m, double marg
     uint64_t n = m->n_baseline < m->n_candidate ? m->n_baseline : m->n_candidate;
     double df = n > 1 ? (double)(n - 1) : 1, t = jb_student_t(confidence, df), effect = log(m->effect), to = log1p(margin);
     if (m->higher_is_better) return (struct jb_gate_p){ NAN, NAN }; // there is no such ratio
-    return (struct jb_gate_p){ student_tail(distance(effect, log(m->lower), to, t), df), student_tail(-distance(effect, log(m->upper), to, t), df) };
+    return (struct jb_gate_p){ jb_student_tail(distance(effect, log(m->lower), to, t), df), jb_student_tail(-distance(effect, log(m->upper), to, t), df) };
 }
 
 bool jb_gate_discordant(const struct jb_compared_metric *m, double confidence, uint64_t *only_baseline, uint64_t *only_candidate)
@@ -42,9 +34,17 @@ bool jb_gate_discordant(const struct jb_compared_metric *m, double confidence, u
     return fabs(jb_paired_difference(*only_baseline, *only_candidate, n, confidence).lower - m->lower) <= 1e-8;
 }
 
+// Shares of answers that come in groups: Student's interval over the groups, read backwards.
+static struct jb_gate_p of_groups(const struct jb_compared_metric *m, double margin, double confidence)
+{
+    double df = m->n_baseline > 1 ? (double)(m->n_baseline - 1) : 1, t = jb_student_t(confidence, df);
+    return (struct jb_gate_p){ jb_student_tail(-distance(m->effect, m->upper, -margin, t), df), jb_student_tail(distance(m->effect, m->lower, -margin, t), df) };
+}
+
 static struct jb_gate_p of_difference(const struct jb_compared_metric *m, double margin, double confidence)
 {
     uint64_t b, c;
+    if (m->grouped) return of_groups(m, margin, confidence);
     double z = jb_normal_quantile(0.5 + confidence / 2);
     if (!jb_gate_discordant(m, confidence, &b, &c)) // two independent proportions: the interval read backwards
         return (struct jb_gate_p){ jb_normal_cdf(distance(m->effect, m->upper, -margin, z)), 1 - jb_normal_cdf(distance(m->effect, m->lower, -margin, z)) };

@@ -12,7 +12,7 @@
 #define MAX_STARS 8                  // fnmatch tries every split of the text at every star
 
 static const struct { const char *name, *key; } names[] = {
-    { "accuracy", "accuracy" }, { "mean", "latency_mean_ns" }, { "p50", "p50_ns" }, { "p90", "p90_ns" }, { "p99", "p99_ns" }, { "joules", "uj_per_query" },
+    { "accuracy", "accuracy" }, { "exact_match", "exact_match" }, { "perplexity", "ppl" }, { "agreement", "agreement" }, { "ttft", "ttft_ns" }, { "mean", "latency_mean_ns" }, { "p50", "p50_ns" }, { "p90", "p90_ns" }, { "p99", "p99_ns" }, { "joules", "uj_per_query" },
     { "joules_per_correct", "uj_per_correct" }, { "peak_memory", "peak_rss_bytes" }, { "model_bytes", "model_bytes" }, { "macs", "macs_mean" }, { "instructions", "instructions" },
 };
 #define N_NAMES (sizeof names / sizeof *names)
@@ -99,7 +99,7 @@ static int metric(const struct jb_json_doc *doc, const cJSON *o, bool may_be_off
     const char *name = o->string;
     char place[64];
     if (!jb_gate_metric_key(name))
-        return jb_fail(err, JB_E_INVALID, "%s:%d: unknown metric \"%.40s\" (known: accuracy, mean, p50, p90, p99, joules, joules_per_correct, peak_memory, model_bytes, macs, instructions)", doc->name,
+        return jb_fail(err, JB_E_INVALID, "%s:%d: unknown metric \"%.40s\" (known: accuracy, exact_match, perplexity, agreement, ttft, mean, p50, p90, p99, joules, joules_per_correct, peak_memory, model_bytes, macs, instructions)", doc->name,
                        jb_json_line_of(doc, o), name);
     snprintf(m->name, sizeof m->name, "%s", name);
     if (may_be_off && cJSON_IsNull(o)) {
@@ -110,7 +110,7 @@ static int metric(const struct jb_json_doc *doc, const cJSON *o, bool may_be_off
     snprintf(place, sizeof place, "metric \"%s\"", name);
     m->classes = is_joules(name) ? JB_GATE_CLASSES_DEFAULT : 0;
     int rc = jb_json_only_keys(doc, o, place, is_joules(name) ? joules_keys : keys, err);
-    if (!rc) rc = jb_json_get_f64(doc, o, "margin", true, 0, strcmp(name, "accuracy") ? 10 : 1, &m->margin, err);
+    if (!rc) rc = jb_json_get_f64(doc, o, "margin", true, 0, jb_compared_is_share(jb_gate_metric_key(name)) ? 1 : 10, &m->margin, err);
     if (!rc) rc = jb_json_get_bool(doc, o, "optional", false, &m->optional, err);
     return rc ? rc : classes(doc, o, &m->classes, err);
 }

@@ -55,7 +55,7 @@ const char *jb_gate_why(struct jb_comparison *c, const struct jb_compared_metric
     case JB_VERDICT_FAIL: return jb_comparison_strf(c, "worse by more than the margin of %s (%s after correction, at most %g)", margin, p, error_rate);
     default: break;
     }
-    double z = jb_normal_quantile(0.5 + c->confidence / 2), least = m->is_difference ? ceil(z * z * (1 - m->margin) / m->margin) : 0; // samples with which equal answers lie within (Tango's interval for none that differ)
+    double z = jb_normal_quantile(0.5 + c->confidence / 2), least = m->is_difference && !m->grouped ? ceil(z * z * (1 - m->margin) / m->margin) : 0; // samples with which equal answers lie within (Tango's interval for none that differ)
     if (least > (double)m->n_baseline && isfinite(least)) return jb_comparison_strf(c, "%llu samples cannot show a margin of %s: at least %.0f are needed (accuracy_samples)", (unsigned long long)m->n_baseline, margin, least);
     return jb_comparison_strf(c, "the interval reaches beyond the margin of %s, but not surely (%s after correction)", margin, p);
 }

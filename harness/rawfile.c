@@ -1,6 +1,7 @@
 // Raw figures as they lie on the disk. Every column is little-endian whatever the machine.
 #include "harness/rawfile.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #define SAMPLES_MAGIC "JBSAMPL1"
 #define BLOCK_HEADER 32u
 #define SAMPLES_HEADER 16u
+#define SAMPLES_TEXT 1u // flag in the header: the columns of a text workload follow
 
 jb_pattern jb_pattern_of(const uint8_t *precision, uint32_t n_stages)
 {
@@ -87,6 +89,25 @@ uint32_t jb_raw_pattern_index(struct jb_raw_block *b, jb_pattern p)
     if (b->n_patterns == JB_RAW_MAX_PATTERNS) return UINT32_MAX;
     b->patterns[b->n_patterns] = p;
     return b->n_patterns++;
+}
+
+static uint8_t *put_floats(uint8_t *at, const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &v[i], 4);
+        at = put32(at, bits);
+    }
+    return at;
+}
+
+static const uint8_t *get_floats(const uint8_t *at, float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++, at += 4) {
+        uint32_t bits = get32(at);
+        memcpy(&v[i], &bits, 4);
+    }
+    return at;
 }
 
 static size_t block_bytes(uint64_t n_streams, uint64_t n_queries, uint64_t n_rows, uint64_t n_patterns, uint64_t n_sequences)
@@ -171,6 +192,9 @@ void jb_raw_samples_free(struct jb_raw_samples *s)
     free(s->score);
     free(s->pattern);
     free(s->exit);
+    free(s->query);
+    free(s->full);
+    free(s->logprob);
     *s = (struct jb_raw_samples){ 0 };
 }
 
@@ -189,26 +213,34 @@ int jb_raw_samples_alloc(struct jb_raw_samples *s, uint32_t n)
     return JB_E_NOMEM;
 }
 
-static size_t samples_bytes(uint64_t n) { return (size_t)(SAMPLES_HEADER + n * (4 + 4 + 4 + 4 + 4 + 1)); }
+int jb_raw_samples_text(struct jb_raw_samples *s)
+{
+    size_t room = (size_t)s->n + 1;
+    s->query = calloc(room, sizeof *s->query);
+    s->full = calloc(room, sizeof *s->full);
+    s->logprob = calloc(room, sizeof *s->logprob);
+    return s->query && s->full && s->logprob ? 0 : JB_E_NOMEM;
+}
+
+static size_t samples_bytes(uint64_t n, bool text) { return (size_t)(SAMPLES_HEADER + n * (4 + 4 + 4 + 4 + 4 + 1 + (text ? 4 + 4 + 4 : 0))); }
 
 int jb_raw_samples_encode(const struct jb_raw_samples *s, uint8_t **out, size_t *n_bytes)
 {
-    size_t n = samples_bytes(s->n);
+    bool text = s->query != NULL;
+    size_t n = samples_bytes(s->n, text);
     uint8_t *data = malloc(n), *at = data;
     if (!data) return JB_E_NOMEM;
     memcpy(at, SAMPLES_MAGIC, 8);
     at = put32(at + 8, s->n);
-    at = put32(at, 0);
+    at = put32(at, text ? SAMPLES_TEXT : 0);
     at = put_column32(at, s->index, s->n);
     at = put_column32(at, s->label, s->n);
     at = put_column32(at, s->prediction, s->n);
-    for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &s->score[i], 4);
-        at = put32(at, bits);
-    }
+    at = put_floats(at, s->score, s->n);
     at = put_column32(at, s->pattern, s->n);
     memcpy(at, s->exit, s->n);
+    at += s->n;
+    if (text) put_floats(put_column32(put_column32(at, s->query, s->n), s->full, s->n), s->logprob, s->n);
     *out = data;
     *n_bytes = n;
     return 0;
@@ -217,19 +249,20 @@ int jb_raw_samples_encode(const struct jb_raw_samples *s, uint8_t **out, size_t 
 int jb_raw_samples_decode(struct jb_raw_samples *s, const uint8_t *data, size_t n_bytes, struct jb_err *err)
 {
     if (n_bytes < SAMPLES_HEADER || memcmp(data, SAMPLES_MAGIC, 8)) return jb_fail(err, JB_E_INVALID, "raw samples: do not start with " SAMPLES_MAGIC);
-    uint32_t n = get32(data + 8);
-    if (samples_bytes(n) != n_bytes) return jb_fail(err, JB_E_INVALID, "raw samples: %u samples do not fit %zu bytes", n, n_bytes);
+    uint32_t n = get32(data + 8), flags = get32(data + 12);
+    bool text = flags & SAMPLES_TEXT;
+    if (flags & ~SAMPLES_TEXT) return jb_fail(err, JB_E_INVALID, "raw samples: unknown columns (flags %#x): written by a newer version?", flags);
+    if (samples_bytes(n, text) != n_bytes) return jb_fail(err, JB_E_INVALID, "raw samples: %u samples do not fit %zu bytes", n, n_bytes);
     int rc = jb_raw_samples_alloc(s, n);
+    if (!rc && text && (rc = jb_raw_samples_text(s))) jb_raw_samples_free(s);
     if (rc) return jb_fail(err, rc, "raw samples");
     const uint8_t *at = get_column32(data + SAMPLES_HEADER, s->index, n);
     at = get_column32(at, s->label, n);
     at = get_column32(at, s->prediction, n);
-    for (uint32_t i = 0; i < n; i++, at += 4) {
-        uint32_t bits = get32(at);
-        memcpy(&s->score[i], &bits, 4);
-    }
+    at = get_floats(at, s->score, n);
     at = get_column32(at, s->pattern, n);
     memcpy(s->exit, at, n);
+    if (text) get_floats(get_column32(get_column32(at + n, s->query, n), s->full, n), s->logprob, n);
     for (uint32_t i = 0; i < n; i++) {
         if (s->exit[i] < JB_MAX_STAGES) continue;
         jb_raw_samples_free(s);

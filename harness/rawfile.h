@@ -47,9 +47,14 @@ struct jb_raw_samples {
     float *score;                         // confidence at the exit; NAN: the policy has none
     jb_pattern *pattern;
     uint8_t *exit;
+    // Text workloads (a sample is an answered token); all three or none
+    uint32_t *query;                      // of the split, which the answer belongs to: answers of one query depend on each other
+    uint32_t *full;                       // what the full model answers there; UINT32_MAX: not known
+    float *logprob;                       // of the label, natural; NAN: not known
 };
 void jb_raw_samples_free(struct jb_raw_samples *s);
 int jb_raw_samples_alloc(struct jb_raw_samples *s, uint32_t n);
+int jb_raw_samples_text(struct jb_raw_samples *s); // room for the columns of a text workload, n as allocated; NOMEM: free as usual
 int jb_raw_samples_encode(const struct jb_raw_samples *s, uint8_t **out, size_t *n_bytes);
 int jb_raw_samples_decode(struct jb_raw_samples *s, const uint8_t *data, size_t n_bytes, struct jb_err *err);
 

@@ -127,15 +127,34 @@ void jb_side_cell_free(struct jb_side_cell *c)
     free(c->blocks);
     free(c->index);
     free(c->correct);
+    free(c->text.query);
+    free(c->text.label);
+    free(c->text.logprob);
+    free(c->text.agrees);
     *c = (struct jb_side_cell){ 0 };
 }
 
-struct answer { uint32_t index; uint8_t correct; };
+struct answer { uint32_t index, at; uint8_t correct; }; // at: in the raw file
 
 static int by_index(const void *x, const void *y)
 {
     const struct answer *a = x, *b = y;
     return (a->index > b->index) - (a->index < b->index);
+}
+
+static int text_answers(struct jb_text_answers *out, const struct jb_raw_samples *s, const struct answer *a, uint32_t n)
+{
+    size_t room = (size_t)n + 1;
+    *out = (struct jb_text_answers){ malloc(room * sizeof *out->query), malloc(room * sizeof *out->label), malloc(room * sizeof *out->logprob), malloc(room) };
+    if (!out->query || !out->label || !out->logprob || !out->agrees) return JB_E_NOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = a[i].at;
+        out->query[i] = s->query[k];
+        out->label[i] = s->label[k];
+        out->logprob[i] = s->logprob[k];
+        out->agrees[i] = s->full[k] == UINT32_MAX ? JB_AGREES_UNKNOWN : s->full[k] == s->prediction[k] ? JB_AGREES : JB_AGREES_NOT;
+    }
+    return 0;
 }
 
 static int answers(const struct jb_run_data *d, const struct jb_facts *f, struct jb_side_cell *out, struct jb_err *err)
@@ -151,13 +170,14 @@ static int answers(const struct jb_run_data *d, const struct jb_facts *f, struct
     out->correct = malloc((size_t)s.n + 1);
     if (!a || !out->index || !out->correct) rc = jb_fail(err, JB_E_NOMEM, "answers");
     for (uint32_t i = 0; i < s.n && !rc; i++)
-        if (s.label[i] != UINT32_MAX) a[out->n_samples++] = (struct answer){ s.index[i], s.prediction[i] == s.label[i] };
+        if (s.label[i] != UINT32_MAX) a[out->n_samples++] = (struct answer){ s.index[i], i, s.prediction[i] == s.label[i] };
     if (!rc) qsort(a, out->n_samples, sizeof *a, by_index);
     for (uint32_t i = 0; i < out->n_samples && !rc; i++) {
         out->index[i] = a[i].index;
         out->correct[i] = a[i].correct;
         if (i && a[i].index == a[i - 1].index) rc = jb_fail(err, JB_E_INVALID, "cell %s: sample %u has two answers", f->label, a[i].index);
     }
+    if (!rc && s.query && text_answers(&out->text, &s, a, out->n_samples)) rc = jb_fail(err, JB_E_NOMEM, "answers");
     out->labelled = out->n_samples > 0 && out->n_samples == s.n;
     free(a);
     jb_raw_samples_free(&s);
@@ -199,6 +219,8 @@ static int block(const struct jb_run_data *d, const struct jb_facts *f, const st
                                  .uj_upper = energy ? fact->upper_uj : NAN, .reference_ns = fact->reference_ns, .valid = raw.n_queries > 0 && !fact->contaminated,
                                  .involuntary_switches = fact->involuntary_switches, .others = fact->others, .steal = fact->steal,
                                  .throttles = fact->throttles, .instance = fact->instance };
+    b->n_sequences = raw.n_sequences;
+    for (uint32_t i = 0; i < raw.n_sequences; i++) b->ttft_ns += (double)raw.ttft_ns[i];
     raw.latency_ns = NULL; // now the block's
     for (uint32_t i = 0; i < raw.n_rows && cell->labelled; i++) b->n_correct += is_correct(cell, raw.sample[i]);
     rc = queries_of(b, &raw);

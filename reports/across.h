@@ -8,7 +8,7 @@
 #include "base/strbuf.h"
 #include "reports/comparison.h"
 
-#define JB_ACROSS_METRICS 16
+#define JB_ACROSS_METRICS 24
 
 struct jb_across {
     const struct jb_comparison *c;               // borrowed. Its runs are r[] in the same order: baseline, candidate, others

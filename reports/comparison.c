@@ -92,19 +92,32 @@ const char *jb_verdict_name(enum jb_verdict v)
 
 // ---- figures ----
 
-struct kind { const char *name, *title; void (*format)(char out[24], double); };
+static void perplexity(char out[24], double v)
+{
+    if (isfinite(v) && fabs(v) < 1e6)
+        snprintf(out, 24, "%.5g", v);
+    else
+        jb_fmt_count(out, v);
+}
+
+// token: of cells whose unit is the token; NULL: the same.
+struct kind { const char *name, *title; void (*format)(char out[24], double); bool is_share; const char *token; };
 static const struct kind KINDS[] = {
-    {"accuracy", "accuracy", jb_fmt_percent},
-    {"latency_mean_ns", "mean latency", jb_fmt_ns},
-    {"p50_ns", "p50 latency", jb_fmt_ns},
-    {"p90_ns", "p90 latency", jb_fmt_ns},
-    {"p99_ns", "p99 latency", jb_fmt_ns},
-    {"uj_per_query", "joules a query", jb_fmt_uj},
-    {"uj_per_correct", "joules a correct answer", jb_fmt_uj},
-    {"peak_rss_bytes", "peak memory", jb_fmt_bytes},
-    {"model_bytes", "model bytes", jb_fmt_bytes},
-    {"macs_mean", "MACs", jb_fmt_count},
-    {"instructions", "instructions", jb_fmt_count},
+    {"accuracy", "accuracy", jb_fmt_percent, true, NULL},
+    {"exact_match", "exact match", jb_fmt_percent, true, NULL},
+    {"ppl", "perplexity", perplexity, false, NULL},
+    {"agreement", "agreement with the full model", jb_fmt_percent, true, NULL},
+    {"latency_mean_ns", "mean latency", jb_fmt_ns, false, "mean time a token"},
+    {"p50_ns", "p50 latency", jb_fmt_ns, false, "p50 time a token"},
+    {"p90_ns", "p90 latency", jb_fmt_ns, false, "p90 time a token"},
+    {"p99_ns", "p99 latency", jb_fmt_ns, false, "p99 time a token"},
+    {"ttft_ns", "mean time to first token", jb_fmt_ns, false, NULL},
+    {"uj_per_query", "joules a query", jb_fmt_uj, false, "joules a token"},
+    {"uj_per_correct", "joules a correct answer", jb_fmt_uj, false, "joules a correct token"},
+    {"peak_rss_bytes", "peak memory", jb_fmt_bytes, false, NULL},
+    {"model_bytes", "model bytes", jb_fmt_bytes, false, NULL},
+    {"macs_mean", "MACs", jb_fmt_count, false, NULL},
+    {"instructions", "instructions", jb_fmt_count, false, NULL},
 };
 
 static const struct kind *kind_of(const char *name)
@@ -119,6 +132,18 @@ const char *jb_compared_metric_title(const char *name)
 {
     const struct kind *k = kind_of(name);
     return k ? k->title : jb_text(name, "?");
+}
+
+const char *jb_compared_title(const struct jb_compared_cell *cell, const char *name)
+{
+    const struct kind *k = kind_of(name);
+    return k && k->token && cell->unit && strcmp(cell->unit, "token") == 0 ? k->token : jb_compared_metric_title(name);
+}
+
+bool jb_compared_is_share(const char *name)
+{
+    const struct kind *k = kind_of(name);
+    return k && k->is_share;
 }
 
 void jb_compared_value_text(char out[24], const char *name, double value)

@@ -14,7 +14,8 @@ const char *jb_verdict_name(enum jb_verdict v); // "none", "pass", "fail", "inco
 
 // One metric of one cell, candidate against baseline.
 struct jb_compared_metric {
-    const char *name;        // "accuracy", "latency_mean_ns", "p50_ns", "p90_ns", "p99_ns", "uj_per_query", "uj_per_correct", "peak_rss_bytes", "model_bytes", "macs_mean", "instructions"
+    const char *name;        // "accuracy", "latency_mean_ns", "p50_ns", "p90_ns", "p99_ns", "uj_per_query", "uj_per_correct", "peak_rss_bytes", "model_bytes", "macs_mean", "instructions"; of language
+                             // models also "ppl", "agreement", "exact_match", "ttft_ns"
     bool higher_is_better, is_difference; // is_difference: effect = candidate - baseline (accuracy, as a share); else the ratio candidate / baseline
     bool deterministic;      // the same in every run of the same thing: no interval, any difference is one
     double baseline, candidate;
@@ -23,7 +24,8 @@ struct jb_compared_metric {
     double p, p_adjusted;    // two-sided, of "no difference"; adjusted by Holm over the comparison. NAN
     double detectable;       // the smallest true difference that would have been seen four times out of five, Holm's correction included; relative, a share for differences; NAN. Of a deterministic
                              // metric: differences up to it are none (memory comes in pages)
-    uint64_t n_baseline, n_candidate; // blocks, or samples for accuracy
+    bool grouped;            // shares and perplexities of a language model: answers of one query depend on each other, so queries are what the interval counts
+    uint64_t n_baseline, n_candidate; // blocks, or samples for accuracy; grouped: queries
     const char *energy_class; // of joules; NULL otherwise
     const char *words;       // "3.1 % slower (2.4 to 3.8 %)", "no difference can be seen; one of 1.2 % would have been"
     const char *reason;      // why there is no effect or no interval; NULL
@@ -37,6 +39,7 @@ struct jb_compared_metric {
 
 struct jb_compared_cell {
     const char *key, *label, *label_candidate;
+    const char *unit;        // what a query's latency and joules are of: "query", "token"; NULL: not known
     enum jb_cell_status baseline_status, candidate_status;
     const char *run;         // across: the candidate run that it belongs to (a name of `others`); NULL: candidate_name
     const char *reason;      // not compared: why; NULL
@@ -80,6 +83,8 @@ const struct jb_compared_metric *jb_compared_metric_find(const struct jb_compare
 int jb_compared_sign(const struct jb_comparison *c, const struct jb_compared_metric *m);
 // What people read for a metric's key: "accuracy", "mean latency", "p50 latency", "joules a query", "peak memory", ... An unknown key stands for itself.
 const char *jb_compared_metric_title(const char *name);
+const char *jb_compared_title(const struct jb_compared_cell *cell, const char *name); // the same, in the cell's unit: "joules a token"
+bool jb_compared_is_share(const char *name); // higher is better, and its effect is a difference: accuracy and the like
 // A figure of the metric, and its change with the interval: "+3.1 % [+2.4, +3.8]", "2.31x [2.20, 2.42]", "-0.12 points [-0.30, +0.05]"; "n/a".
 void jb_compared_value_text(char out[24], const char *name, double value);
 void jb_compared_change_text(char out[64], const struct jb_compared_metric *m);

@@ -163,7 +163,7 @@ bool jb_compared_forest(struct jb_str *b, const struct jb_comparison *c, const c
     }
     axis(b, &s);
     jb_str_addf(b, "</div><figcaption>Candidate against baseline, %s; the line is the %.4g %% interval. %s is better%s.%s</figcaption></figure>\n",
-                s.ratio ? "change of the ratio" : "difference in points", c->confidence * 100, strcmp(name, "accuracy") == 0 ? "Right" : "Left",
+                s.ratio ? "change of the ratio" : "difference in points", c->confidence * 100, jb_compared_is_share(name) ? "Right" : "Left",
                 "; grey: no difference was seen", c->is_gate ? " Dashed: the margin." : "");
     return true;
 }

@@ -161,12 +161,12 @@ static void words_cell(struct jb_str *b, const struct jb_compared_metric *m)
     jb_str_add(b, "</td>");
 }
 
-static void row(struct jb_str *b, const struct jb_comparison *c, const struct jb_compared_metric *m)
+static void row(struct jb_str *b, const struct jb_comparison *c, const struct jb_compared_cell *cell, const struct jb_compared_metric *m)
 {
     static const char *const SIGN[] = {"worse", "dim", "better"};
     char x[24], change[64];
     jb_str_add(b, "<tr><td>");
-    jb_html_text(b, jb_compared_metric_title(m->name), "");
+    jb_html_text(b, jb_compared_title(cell, m->name), "");
     jb_str_add(b, "</td><td>");
     jb_compared_value_text(x, m->name, m->baseline);
     jb_html_figure(b, x);
@@ -206,7 +206,7 @@ static void cell_rows(struct jb_str *b, const struct jb_comparison *c, const str
     }
     for (size_t i = 0; i < cell->n_metrics; i++)
         if (!jb_compared_is_missing(&cell->metrics[i]) || !jb_compared_common(common, cell->metrics[i].name))
-            row(b, c, &cell->metrics[i]);
+            row(b, c, cell, &cell->metrics[i]);
     for (size_t i = 0; i < cell->n_tail; i++) {
         jb_str_addf(b, "<tr><td class=\"w dim\" colspan=\"%d\">", columns);
         jb_html_text(b, cell->tail[i].name, "");

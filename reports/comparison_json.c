@@ -32,6 +32,7 @@ static void metric(struct jb_codec_out *w, cJSON *o, const struct jb_compared_me
     jb_out_text(w, o, "better", m->higher_is_better ? "higher" : "lower");
     jb_out_text(w, o, "effect_is", m->is_difference ? "difference" : "ratio");
     put_bool(w, o, "deterministic", m->deterministic);
+    put_bool(w, o, "grouped", m->grouped);
     jb_out_num(w, o, "baseline", m->baseline);
     jb_out_num(w, o, "candidate", m->candidate);
     jb_out_num(w, o, "effect", m->effect);
@@ -58,6 +59,7 @@ static void cell(struct jb_codec_out *w, cJSON *o, const struct jb_compared_cell
     jb_out_text(w, o, "key", c->key);
     jb_out_text(w, o, "label", c->label);
     jb_out_text(w, o, "label_candidate", c->label_candidate);
+    jb_out_text(w, o, "unit", c->unit);
     jb_out_text(w, o, "run", c->run);
     jb_out_text(w, o, "baseline_status", jb_cell_status_name(c->baseline_status));
     jb_out_text(w, o, "candidate_status", jb_cell_status_name(c->candidate_status));

@@ -38,7 +38,7 @@ static void row(struct jb_str *b, const struct jb_compared_cell *cell, const str
     jb_str_add(b, "| ");
     label(b, cell);
     jb_str_add(b, " | ");
-    md(b, jb_compared_metric_title(m->name));
+    md(b, jb_compared_title(cell, m->name));
     jb_str_addf(b, " | %s | %s | %s | ", x[0], x[1], change);
     if (gate) {
         jb_compared_margin_text(x[2], m);

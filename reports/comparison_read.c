@@ -122,7 +122,7 @@ static int metric_figures(const struct in *in, const cJSON *o, struct jb_compare
 
 static int metric(const struct in *in, const cJSON *o, struct jb_compared_metric *m)
 {
-    static const char *const KEYS[] = {"name", "better", "effect_is", "deterministic", "baseline", "candidate", "effect", "interval", "raw_effect", "raw_interval", "p",
+    static const char *const KEYS[] = {"name", "better", "effect_is", "deterministic", "grouped", "baseline", "candidate", "effect", "interval", "raw_effect", "raw_interval", "p",
         "p_adjusted", "detectable", "n_baseline", "n_candidate", "energy_class", "words", "reason", "gated", "margin", "gate_p", "verdict", "why", NULL};
     static const char *const BETTER[] = {"lower", "higher", NULL}, *const EFFECT[] = {"ratio", "difference", NULL};
     const struct jb_codec_in *x = &in->codec;
@@ -133,6 +133,7 @@ static int metric(const struct in *in, const cJSON *o, struct jb_compared_metric
     if (!rc) rc = word(in, o, "better", BETTER, &higher);
     if (!rc) rc = word(in, o, "effect_is", EFFECT, &difference);
     if (!rc) rc = jb_json_get_bool(x->doc, o, "deterministic", true, &m->deterministic, x->err);
+    if (!rc) rc = jb_json_get_bool(x->doc, o, "grouped", false, &m->grouped, x->err); // not in files of older versions
     if (!rc) rc = metric_figures(in, o, m);
     if (!rc) rc = jb_in_text(x, o, "energy_class", &m->energy_class);
     if (!rc) rc = jb_in_text(x, o, "words", &m->words);
@@ -163,12 +164,13 @@ static int metrics(const struct in *in, const cJSON *o, struct jb_compared_cell 
 
 static int cell(const struct in *in, const cJSON *o, struct jb_compared_cell *c)
 {
-    static const char *const KEYS[] = {"key", "label", "label_candidate", "run", "baseline_status", "candidate_status", "reason", "front", "front_joules", "tail", "verdict", "metrics", NULL};
+    static const char *const KEYS[] = {"key", "label", "label_candidate", "unit", "run", "baseline_status", "candidate_status", "reason", "front", "front_joules", "tail", "verdict", "metrics", NULL};
     const struct jb_codec_in *x = &in->codec;
     int rc = jb_json_only_keys(x->doc, o, "a cell", KEYS, x->err);
     if (!rc) rc = needs_text(in, o, "key", &c->key);
     if (!rc) rc = jb_in_text(x, o, "label", &c->label);
     if (!rc) rc = jb_in_text(x, o, "label_candidate", &c->label_candidate);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(o, "unit")) rc = jb_in_text(x, o, "unit", &c->unit); // not in files of older versions
     if (!rc) rc = jb_in_text(x, o, "run", &c->run);
     if (!rc) rc = status(in, o, "baseline_status", &c->baseline_status);
     if (!rc) rc = status(in, o, "candidate_status", &c->candidate_status);

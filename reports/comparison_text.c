@@ -56,7 +56,7 @@ static void same(const struct jb_pen *p, const struct jb_compared_cell *cell)
         if (!jb_compared_is_same(m))
             continue;
         jb_compared_value_text(text, m->name, m->candidate);
-        jb_str_addf(&s, "%s %s %s", s.len ? "," : "the same:", jb_compared_metric_title(m->name), text);
+        jb_str_addf(&s, "%s %s %s", s.len ? "," : "the same:", jb_compared_title(cell, m->name), text);
     }
     jb_pen_ink(p, DIM);
     if (s.len) {
@@ -81,7 +81,7 @@ static void missing(const struct jb_pen *p, const struct jb_compared_common *com
             if (!jb_compared_is_missing(o) || strcmp(jb_text(o->reason, ""), jb_text(m->reason, "")))
                 continue;
             said |= k < i;
-            jb_str_addf(&s, "%s%s", s.len ? ", " : "not compared: ", jb_compared_metric_title(o->name));
+            jb_str_addf(&s, "%s%s", s.len ? ", " : "not compared: ", jb_compared_title(cell, o->name));
         }
         jb_str_addf(&s, ": %s", jb_text(m->reason, "no reason was given"));
         if (!said) {
@@ -103,7 +103,7 @@ static void rows_of(const struct jb_pen *p, const struct jb_comparison *c, const
         if (jb_compared_is_same(m) || jb_compared_is_missing(m))
             continue;
         struct row *r = &row[n++];
-        *r = (struct row){.title = jb_compared_metric_title(m->name), .m = m};
+        *r = (struct row){.title = jb_compared_title(cell, m->name), .m = m};
         jb_compared_value_text(r->baseline, m->name, m->baseline);
         jb_compared_value_text(r->candidate, m->name, m->candidate);
         jb_compared_margin_text(r->margin, m);

@@ -101,6 +101,7 @@ static double percentile(const struct jb_result_cell *c, double p)
 static bool put_cell(cJSON *list, const struct jb_result_cell *c)
 {
     const struct { const char *metric; double value; } v[] = { { "accuracy", c->accuracy.value }, { "latency_mean_ns", c->latency_mean_ns }, { "p50_ns", percentile(c, 0.5) },
+        { "ppl", c->language.kv ? c->language.ppl.value : NAN }, { "ttft_ns", c->language.kv ? c->language.ttft.mean : NAN },
         { "uj_per_query", c->energy.cls == JB_ENERGY_NONE ? NAN : c->energy.gross_uj }, { "model_bytes", c->model_bytes }, { "macs_mean", c->macs_mean } };
     bool ok = true;
     for (size_t i = 0; i < sizeof v / sizeof *v && ok; i++)

@@ -63,7 +63,7 @@ static size_t points_of(const struct jb_history *h, const struct series *s, stru
 static void bounds(const struct point *p, double *low, double *high)
 {
     const struct jb_history_value *v = p->v;
-    bool difference = !strcmp(v->metric, "accuracy"), have = isfinite(v->baseline) && isfinite(v->lower) && isfinite(v->upper);
+    bool difference = jb_compared_is_share(v->metric), have = isfinite(v->baseline) && isfinite(v->lower) && isfinite(v->upper);
     *low = !have ? v->value : difference ? v->baseline + v->lower : v->baseline * v->lower;
     *high = !have ? v->value : difference ? v->baseline + v->upper : v->baseline * v->upper;
 }
@@ -204,7 +204,7 @@ int jb_history_markdown(const struct jb_history *h, struct jb_str *out)
         double a = r.p[0].v->value, b = r.p[n - 1].v->value;
         jb_compared_value_text(first, r.s[i].metric, a);
         jb_compared_value_text(last, r.s[i].metric, b);
-        if (!strcmp(r.s[i].metric, "accuracy")) snprintf(change, sizeof change, "%+.2f points", (b - a) * 100);
+        if (jb_compared_is_share(r.s[i].metric)) snprintf(change, sizeof change, "%+.2f points", (b - a) * 100);
         else if (a > 0 && b / a < 1e6) snprintf(change, sizeof change, "%+.1f %%", (b / a - 1) * 100);
         jb_str_add(out, "| ");
         jb_str_add_md(out, r.s[i].cell);

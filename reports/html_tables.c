@@ -334,7 +334,7 @@ void jb_html_modelled(struct jb_str *b, const struct jb_view *v)
 {
     if (!v->modelled)
         return;
-    jb_str_add(b, "<h3>Modelled energy, not measured</h3>\n<p class=\"sub\">Relative: the full f32 network is 1, computed from operations and bytes; good for ranking only. Never "
+    jb_str_add(b, "<h3>Modelled energy, not measured</h3>\n<p class=\"sub\">Relative: the full network is 1 (in f32 where it can run in f32), computed from operations and bytes; good for ranking only. Never "
                   "mixed with measured figures.</p>\n<div><div class=\"scroll tall modelled\"><table class=\"s modelled\"><thead><tr><th>setting</th><th>relative</th><th>microjoules</th>"
                   "<th class=\"l\">model</th><th class=\"l\">why modelled</th></tr></thead><tbody>\n");
     size_t rows = 0;

@@ -184,7 +184,7 @@ static void tip(struct jb_str *b, const struct scene *s, const struct point *p)
     cost_text(cost, s->cost, p->cost);
     jb_str_clear(b);
     jb_add_plain(b, jb_text(c->label, "?"), 80);
-    jb_str_addf(b, ": %s, %s%s", acc, cost, s->cost == JB_COST_MACS ? " MACs" : s->cost == JB_COST_MODELLED ? " of the full f32 network (modelled)" : "");
+    jb_str_addf(b, ": %s, %s%s", acc, cost, s->cost == JB_COST_MACS ? " MACs" : s->cost == JB_COST_MODELLED ? " of the full network (modelled)" : "");
     if (s->cost == JB_COST_ENERGY)
         jb_str_addf(b, " (%s)", jb_energy_class_name(c->energy.cls));
 }
@@ -496,7 +496,7 @@ static void legend(struct scene *s)
 
 static void axes(struct scene *s)
 {
-    static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "bytes read", "energy (gross)", "MODELLED energy, full f32 network = 1"};
+    static const char *const LABEL[] = {"mean latency", "p99 latency", "mean MACs", "bytes read", "energy (gross)", "MODELLED energy, full network = 1"};
     char label[120];
     struct jb_str note = {0};
     void (*format[])(char out[24], double) = {jb_fmt_ns, jb_fmt_ns, jb_fmt_count, jb_fmt_bytes, jb_fmt_uj, relative_text};

@@ -48,6 +48,71 @@ static void paired_answers(void **state)
     assert_true(isnan(jb_paired_difference(3, 3, 5, 0.95).lower) && isnan(jb_paired_difference(0, 0, 0, 0.95).lower));
 }
 
+// Where every group has one answer it is Student's paired test; the other side's figures: the density integrated numerically; Python.
+static void groups_of_one(void **state)
+{
+    (void)state;
+    const double a[] = { 2.1, 3.4, 1.9, 5.0, 4.2, 3.3 }, b[] = { 2.6, 3.1, 2.5, 5.9, 4.4, 4.1 }, one[] = { 1, 1, 1, 1, 1, 1 };
+    struct jb_grouped g = jb_grouped_difference(a, one, b, one, 6, 0.95);
+    near(g.difference, 0.45, 1e-12);
+    near(g.p, 0.0547473120, 1e-9);
+    near(g.lower, -0.0134182308, 1e-9);
+    near(g.upper, 0.9134182308, 1e-9);
+    near(jb_student_tail(2.0, 10), 0.036694017385, 1e-11);
+    near(jb_student_tail(-2.0, 10), 1 - 0.036694017385, 1e-11);
+    near(jb_student_tail(INFINITY, 3), 0, 0);
+    assert_true(isnan(jb_grouped_difference(a, one, b, one, 1, 0.95).p));
+    const double none[6] = { 0 };
+    assert_true(isnan(jb_grouped_difference(a, none, b, one, 6, 0.95).difference));
+    g = jb_grouped_difference(a, one, a, one, 6, 0.95);
+    assert_true(g.difference == 0 && g.p == 1 && g.lower == 0 && g.upper == 0);
+}
+
+struct texts { double top[2][64], under[64]; uint64_t only_a, only_b, n; };
+
+// Queries of 20 to 120 tokens; in each, how many tokens of one side alone are right depends on the query, with the same chances for both: what a query is about makes one side good or bad at all of it.
+static void write_texts(struct texts *t, size_t m, double shift, struct jb_rng *rng)
+{
+    t->only_a = t->only_b = t->n = 0;
+    for (size_t i = 0; i < m; i++) {
+        double lean = 0.08 * jb_rng_normal(rng);
+        t->under[i] = 20 + (double)jb_rng_below(rng, 101);
+        t->top[0][i] = t->top[1][i] = 0;
+        for (int k = 0; k < (int)t->under[i]; k++) {
+            double u = jb_rng_unit(rng), a = 0.1 - lean / 2, b = 0.1 + lean / 2 + shift;
+            bool only_a = u < a, only_b = !only_a && u < a + b, both = !only_a && !only_b && u < 0.5;
+            t->top[0][i] += only_a || both;
+            t->top[1][i] += only_b || both;
+            t->only_a += only_a;
+            t->only_b += only_b;
+        }
+        t->n += (uint64_t)t->under[i];
+    }
+}
+
+static void groups_cover(void **state)
+{
+    (void)state;
+    enum { TIMES = 2000, M = 24 };
+    struct jb_rng rng;
+    struct texts t;
+    int covered = 0, found = 0, false_alarms = 0, mcnemar = 0;
+    jb_rng_seed(&rng, 6);
+    for (int i = 0; i < TIMES; i++) {
+        write_texts(&t, M, 0, &rng);
+        struct jb_grouped g = jb_grouped_difference(t.top[0], t.under, t.top[1], t.under, M, 0.95);
+        covered += g.lower <= 0 && g.upper >= 0;
+        false_alarms += g.p <= 0.05;
+        mcnemar += jb_mcnemar(t.only_a, t.only_b) <= 0.05;
+        write_texts(&t, M, 0.1, &rng);
+        found += jb_grouped_difference(t.top[0], t.under, t.top[1], t.under, M, 0.95).p <= 0.05;
+    }
+    assert_true(covered >= 0.93 * TIMES && covered <= 0.97 * TIMES);
+    assert_int_equal(covered + false_alarms, TIMES);
+    assert_true(mcnemar > 0.12 * TIMES); // what counting tokens as samples would say
+    assert_true(found > 0.8 * TIMES);
+}
+
 static void holm(void **state)
 {
     (void)state;
@@ -225,7 +290,7 @@ static void change_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(normal_and_binomial), cmocka_unit_test(paired_answers), cmocka_unit_test(holm), cmocka_unit_test(bootstrap_covers), cmocka_unit_test(correlated_blocks_cover), cmocka_unit_test(widening_of_known_series), cmocka_unit_test(bootstrap_refuses),
+        cmocka_unit_test(normal_and_binomial), cmocka_unit_test(paired_answers), cmocka_unit_test(groups_of_one), cmocka_unit_test(groups_cover), cmocka_unit_test(holm), cmocka_unit_test(bootstrap_covers), cmocka_unit_test(correlated_blocks_cover), cmocka_unit_test(widening_of_known_series), cmocka_unit_test(bootstrap_refuses),
         cmocka_unit_test(paired_ratio), cmocka_unit_test(bets_hold_under_peeking), cmocka_unit_test(change_points),
     };
     return cmocka_run_group_tests_name("infer", tests, NULL, NULL);

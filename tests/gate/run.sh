@@ -93,6 +93,25 @@ fi
 ends 4 "record: never into a run" gate record run -o wide
 ends 2 "record: nothing to record" gate record empty -o base2
 
+# Language models: perplexity, agreement and times of tokens
+"$program" synth -o words.gguf --kind llama --layers 3 --width 64 --context 1024 --type q8_0 >/dev/null || bad "a language model is made"
+cat >words.json <<'PLAN'
+{
+  "schema": "joulebench.plan/1", "name": "words", "seed": 1, "accuracy_samples": 8,
+  "workloads": [ {"name": "prose"} ], "models": [ {"name": "words", "file": "words.gguf", "workload": "prose"} ],
+  "precisions": ["stored"], "policies": [ {"name": "final"} ],
+  "scenarios": ["single-stream"], "threads": 1, "percentiles": [0.5], "repetitions": 5, "block_ms": 5, "idle_ms": 0, "lead_in_ms": 0.2, "max_seconds": 5, "validity": {"max_other_cpu": 1, "max_steal": 1, "max_involuntary_per_s": 1e9, "max_reference_drift": 1e6, "max_freq_change": 100, "throttling": true, "swap": true}
+}
+PLAN
+"$program" sweep words.json -o words --no-plots --power=none >/dev/null 2>&1 || bad "sweep of a language model"
+ends 0 "language model: record" gate record words -o words-base
+ends 0 "language model: the CI rules" gate --baseline words-base --candidate words --rules "$source_tree/docs/ci/language-model.json" --json
+check "language model: perplexity and agreement are judged" bash -c 'grep -A40 "\"ppl\"" out | grep -q "\"pass\"" && grep -A40 "\"agreement\"" out | grep -q "\"pass\""'
+echo '{"metrics": {"perplexity": {"margin": 0.01}, "p50": {"margin": 9}, "ttft": {"margin": 9}}}' >words-rules.json
+for s in wa wb; do echo '{"name": "'$s'", "plan": "words.json", "args": ["--power=none"]}' >$s.json; done
+ends 0 "language model: live" gate --live wa.json wb.json --rules words-rules.json --seconds 8 --restart-s 0.5 --json
+check "language model: live, the time to the first token is judged" bash -c 'grep -A40 "\"ttft_ns\"" out | grep -q "\"pass\""'
+
 # What it writes
 check "files of -o" test -s first/comparison.json -a -s first/comparison.md -a -s first/comparison.html -a -s first/junit.xml
 if command -v python3 >/dev/null; then
@@ -105,7 +124,7 @@ schema = json.load(open(sys.argv[1]))
 for f in sys.argv[2:]: jsonschema.validate(json.load(open(f)), schema)
 PY
         check "schema: comparisons of gates" python3 valid.py "$source_tree/docs/schema/comparison.schema.json" first/comparison.json slow-comparison.json
-        check "schema: rules" python3 valid.py "$source_tree/docs/schema/gate.schema.json" "$source_tree/docs/ci/gate.json" "$source_tree/docs/ci/stored.json" wide-rules.json hard.json joules.json
+        check "schema: rules" python3 valid.py "$source_tree/docs/schema/gate.schema.json" "$source_tree/docs/ci/gate.json" "$source_tree/docs/ci/stored.json" "$source_tree/docs/ci/language-model.json" wide-rules.json hard.json joules.json
         if python3 valid.py "$source_tree/docs/schema/gate.schema.json" broken.json 2>/dev/null; then bad "schema: rules that are refused"; else ok "schema: rules that are refused"; fi
     else
         skip "schemas: python3 has no jsonschema"

@@ -50,6 +50,33 @@ static cJSON *run_line(const struct made_run *r)
 
 static bool is_wrong(const struct made_cell *c, uint32_t i) { return i < c->n_wrong + c->flipped; }
 
+static uint32_t query_of(const struct made_cell *c, uint32_t i) { return i / c->per_query; }
+
+static void fill_text(struct jb_raw_samples *raw, const struct made_cell *c)
+{
+    for (uint32_t i = 0; i < raw->n; i++) {
+        uint32_t k = raw->index[i], query = query_of(c, k);
+        raw->label[i] += c->vocabulary;
+        raw->prediction[i] += c->vocabulary;
+        if (c->old_raw) continue;
+        raw->query[i] = query;
+        raw->full[i] = k < c->disagreed ? 9 : raw->prediction[i];
+        raw->logprob[i] = (float)-(1 + 0.5 * (query * 7 % 5) + c->nll * (0.5 + query % 3 * 0.5));
+    }
+}
+
+static void describe_text(struct jb_facts *f, const struct made_cell *c)
+{
+    strcpy(f->unit, "token");
+    strcpy(f->kv, "f16");
+    strcpy(f->fill, "exact");
+    f->deferred_macs = f->deferred_bytes = NAN;
+    if (!c->words) return;
+    f->n_quality = 1;
+    f->quality[0] = (struct jb_quality){ .value = 0.5, .lower = NAN, .upper = NAN, .n = c->n_samples / c->per_query, .higher_is_better = true };
+    strcpy(f->quality[0].name, "exact-match");
+}
+
 static void put_cell(struct jb_record *rec, struct jb_store *s, const struct made_run *r, const struct made_cell *c, const char *id)
 {
     struct jb_err err = { 0 };
@@ -68,6 +95,7 @@ static void put_cell(struct jb_record *rec, struct jb_store *s, const struct mad
     strcpy(f.policy, "final");
     strcpy(f.role, "static");
     strcpy(f.unit, "query");
+    if (c->per_query) describe_text(&f, c);
     if (c->status != JB_CELL_VALID) strcpy(f.reason, "made to fail");
     f.exits[0] = (struct jb_exit_fact){ .count = c->n_samples, .correct = f.correct };
     f.exits[0].macs[1] = c->macs;
@@ -78,6 +106,10 @@ static void put_cell(struct jb_record *rec, struct jb_store *s, const struct mad
         raw.label[i] = 3;
         raw.prediction[i] = is_wrong(c, raw.index[i]) ? 4 : 3;
         raw.pattern[i] = 0xfffffffd;
+    }
+    if (c->per_query) {
+        if (!c->old_raw) assert_int_equal(jb_raw_samples_text(&raw), 0);
+        fill_text(&raw, c);
     }
     assert_int_equal(jb_raw_samples_encode(&raw, &bytes, &n), 0);
     if (jb_store_put(s, id, JB_RAW_SAMPLES, 0, bytes, n, &f.samples, &err)) fail_msg("%s", err.detail);
@@ -95,9 +127,19 @@ static void fill_queries(struct jb_raw_block *raw, const struct made_cell *c, do
         bool slow = c->slow_exit && q % 20 == 19;
         raw->latency_ns[q] = (uint64_t)(block_ns * exp(c->query_sd * jb_rng_normal(rng)) * (slow ? 3 : 1));
         raw->sample[q] = (from + q) % c->n_samples;
-        raw->prediction[q] = is_wrong(c, raw->sample[q]) ? 4 : 3;
+        raw->prediction[q] = (is_wrong(c, raw->sample[q]) ? 4 : 3) + c->vocabulary;
         raw->exit[q] = (uint8_t)(slow ? c->slow_exit : 0);
         raw->pattern[q] = (uint8_t)pattern;
+    }
+}
+
+static void fill_sequences(struct jb_raw_block *raw, const struct made_cell *c, double block_ns)
+{
+    assert_int_equal(jb_raw_block_sequences(raw, raw->n_queries / c->per_query), 0);
+    for (uint32_t i = 0; i < raw->n_sequences; i++) {
+        raw->ttft_ns[i] = (uint64_t)(block_ns * c->ttft);
+        raw->prompt_tokens[i] = 5;
+        raw->first_query[i] = i * c->per_query;
     }
 }
 
@@ -112,7 +154,8 @@ static void put_block(struct jb_record *rec, struct jb_store *s, const struct ma
     size_t n;
     double factor = exp(c->block_sd * jb_rng_normal(rng)) * (contaminated ? 10 : 1);
     assert_int_equal(jb_raw_block_alloc(&b.raw, 1, c->n_queries, 1), 0);
-    fill_queries(&b.raw, c, c->mean_ns * factor, rng, repetition * 37);
+    fill_queries(&b.raw, c, c->mean_ns * factor, rng, c->per_query ? 0 : repetition * 37);
+    if (c->per_query) fill_sequences(&b.raw, c, c->mean_ns * factor);
     b.reference_ns = (uint64_t)(c->reference_ns * factor);
     b.energy = jb_joules_none("none", "this machine has no sensor");
     if (c->cls != JB_ENERGY_NONE) {

@@ -17,6 +17,13 @@ struct made_cell {
     double macs, model_bytes;
     double reference_ns;              // of the reference kernel behind each block; it shares the block's factor. 0: none
     const char *precision;            // NULL: "int8"
+    // A language model: unit "token", n_samples answers in queries of per_query each; 0: images
+    uint32_t per_query;
+    double nll;                       // added to what a token costs in nats, half to one and a half times, by query
+    uint32_t disagreed, vocabulary;   // answers, the first ones, that are not the full model's; a number that labels are shifted by
+    double ttft;                      // in mean_ns
+    bool old_raw;                     // written by a version that did not keep queries
+    bool words;                       // its queries are right as a whole ("exact-match")
     uint32_t slow_exit;               // not 0: a twentieth of the queries leaves there, three times as slow; the others at exit 0
 };
 struct made_run {

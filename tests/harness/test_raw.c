@@ -121,6 +121,37 @@ static void samples_there_and_back(void **state)
     jb_raw_samples_free(&a);
 }
 
+// The columns of a text workload stand behind the others; files without them are those of older versions.
+static void text_samples_there_and_back(void **state)
+{
+    (void)state;
+    struct jb_raw_samples a, b;
+    uint8_t *bytes;
+    size_t n;
+    struct jb_err err;
+    assert_int_equal(jb_raw_samples_alloc(&a, 5), 0);
+    assert_int_equal(jb_raw_samples_text(&a), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        a.index[i] = i;
+        a.query[i] = i / 2;
+        a.full[i] = i ? i : UINT32_MAX;
+        a.logprob[i] = i ? -0.5f * (float)i : NAN;
+    }
+    assert_int_equal(jb_raw_samples_encode(&a, &bytes, &n), 0);
+    assert_int_equal(n, 16 + 5 * 33);
+    assert_int_equal(jb_raw_samples_decode(&b, bytes, n, &err), 0);
+    assert_memory_equal(a.query, b.query, 20);
+    assert_memory_equal(a.full, b.full, 20);
+    assert_memory_equal(a.logprob, b.logprob, 20);
+    jb_raw_samples_free(&b);
+    for (size_t cut = 0; cut < n; cut++) assert_int_equal(jb_raw_samples_decode(&b, bytes, cut, &err), JB_E_INVALID);
+    bytes[12] = 3;
+    assert_int_equal(jb_raw_samples_decode(&b, bytes, n, &err), JB_E_INVALID);
+    assert_non_null(strstr(err.detail, "newer version"));
+    free(bytes);
+    jb_raw_samples_free(&a);
+}
+
 static void request_there_and_back(void **state)
 {
     (void)state;
@@ -184,7 +215,7 @@ static void facts_there_and_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(block_there_and_back), cmocka_unit_test(sequences_there_and_back), cmocka_unit_test(samples_there_and_back), cmocka_unit_test(request_there_and_back),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(block_there_and_back), cmocka_unit_test(sequences_there_and_back), cmocka_unit_test(samples_there_and_back), cmocka_unit_test(text_samples_there_and_back), cmocka_unit_test(request_there_and_back),
                                         cmocka_unit_test(facts_there_and_back) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@ struct jb_built {
     uint32_t n;                          // samples
     uint32_t *index;                     // (n) sample indices: cells are paired only when these agree
     uint8_t *outcome;                    // (n) exit * 2 + correct
+    // Texts, whose answers come in queries and depend on each other within one; NULL: samples stand alone
+    uint32_t *first, n_groups;           // (n_groups + 1) where each query's samples begin; n at the end
+    uint8_t *whole;                      // (n_groups) all answers are right, where that is what counts ("exact-match"); NULL: answers count one by one
     double macs[JB_MAX_STAGES];          // by exit, all precisions
     uint8_t *use;                        // (rec->n_blocks) whether a block takes part in figures; NULL: none was measured
     uint32_t left_out;                   // those that do not

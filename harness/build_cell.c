@@ -11,6 +11,8 @@ void jb_built_free(struct jb_built *x)
 {
     free(x->index);
     free(x->outcome);
+    free(x->first);
+    free(x->whole);
     free(x->use);
     free(x->repetition);
     free(x->block_sum);
@@ -148,6 +150,28 @@ static int instructions(struct jb_result *r, struct jb_result_cell *c, const str
 
 // ---- samples for the bootstraps ----
 
+static bool counts_whole(const struct jb_facts *f)
+{
+    for (uint32_t i = 0; i < f->n_quality; i++)
+        if (!strcmp(f->quality[i].name, "exact-match")) return true;
+    return false;
+}
+
+// Queries of a text: their answers stand together.
+static int groups(struct jb_built *x, const struct jb_raw_samples *s, const struct jb_facts *f)
+{
+    x->first = malloc(((size_t)s->n + 1) * sizeof *x->first);
+    x->whole = counts_whole(f) ? malloc((size_t)s->n + 1) : NULL;
+    if (!x->first || (counts_whole(f) && !x->whole)) return JB_E_NOMEM;
+    for (uint32_t i = 0; i < s->n; i++) {
+        bool begins = i == 0 || s->query[i] != s->query[i - 1], right = x->outcome[i] & 1u;
+        if (begins) x->first[x->n_groups++] = i;
+        if (x->whole) x->whole[x->n_groups - 1] = right && (begins || x->whole[x->n_groups - 1]);
+    }
+    x->first[x->n_groups] = s->n;
+    return 0;
+}
+
 static int samples(struct jb_build *b, struct jb_built *x, struct jb_err *err)
 {
     const struct jb_facts *f = &x->rec->facts;
@@ -162,7 +186,7 @@ static int samples(struct jb_build *b, struct jb_built *x, struct jb_err *err)
     s.index = NULL;
     x->outcome = malloc((size_t)s.n + 1);
     for (uint32_t i = 0; x->outcome && i < s.n; i++) x->outcome[i] = (uint8_t)(s.exit[i] * 2 + (s.label[i] != UINT32_MAX && s.prediction[i] == s.label[i]));
-    rc = x->outcome ? 0 : JB_E_NOMEM;
+    rc = !x->outcome ? JB_E_NOMEM : s.query ? groups(x, &s, f) : 0;
     jb_raw_samples_free(&s);
     for (uint32_t k = 0; k < f->n_exits; k++)
         for (int p = 0; p < JB_PREC_COUNT; p++) x->macs[k] += f->exits[k].macs[p];

@@ -1,5 +1,5 @@
 // Adaptive cells against the hull of static networks and of the network's own exits, at equal accuracy, with paired-bootstrap intervals: the same
-// resampled samples (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals).
+// resampled samples, of texts whole queries (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals).
 #include "harness/build.h"
 
 #include "base/rng.h"
@@ -49,7 +49,7 @@ static bool usable(const struct jb_build *b, size_t i)
     return c->status == JB_CELL_VALID && c->accuracy.n && isfinite(c->macs_mean) && b->built[i].outcome && b->built[i].n;
 }
 
-static bool paired(const struct jb_built *x, const struct jb_built *y) { return x->n == y->n && !memcmp(x->index, y->index, x->n * sizeof *x->index); }
+static bool paired(const struct jb_built *x, const struct jb_built *y) { return x->n == y->n && !x->whole == !y->whole && !x->first == !y->first && !memcmp(x->index, y->index, x->n * sizeof *x->index); }
 
 static bool in_hull_of(const struct jb_build *b, size_t adaptive, size_t i)
 {
@@ -60,6 +60,17 @@ static bool in_hull_of(const struct jb_build *b, size_t adaptive, size_t i)
 
 // ---- resampling ----
 
+// Share of the drawn queries that are right as a whole.
+static double whole_queries(const struct jb_built *x, const uint32_t *draw)
+{
+    double right = 0, all = 0;
+    for (uint32_t g = 0; g < x->n_groups; g++) {
+        right += x->whole[g] ? draw[x->first[g]] : 0;
+        all += draw[x->first[g]];
+    }
+    return right / all;
+}
+
 // Counts of one resample by exit and correctness. Four tables, so that equal outcomes in a row need not wait for each other's sums.
 static void tally(const struct jb_built *x, const uint32_t *draw, double *accuracy, double *macs)
 {
@@ -68,22 +79,32 @@ static void tally(const struct jb_built *x, const uint32_t *draw, double *accura
     for (; i + 4 <= x->n; i += 4)
         for (uint32_t k = 0; k < 4; k++) t[k][x->outcome[i + k]] += draw[i + k];
     for (; i < x->n; i++) t[0][x->outcome[i]] += draw[i];
-    double right = 0, sum = 0;
+    double right = 0, sum = 0, all = 0;
     for (uint32_t o = 0; o < 2 * JB_MAX_STAGES; o++) {
         double n = (double)(t[0][o] + t[1][o] + t[2][o] + t[3][o]);
         right += o & 1u ? n : 0;
+        all += n;
         sum += n * x->macs[o / 2];
     }
-    *accuracy = right / x->n;
-    *macs = sum / x->n;
+    *accuracy = x->whole ? whole_queries(x, draw) : right / all; // of texts a resample may be longer or shorter than the measured one
+    *macs = sum / all;
 }
 
-static void draw_samples(const struct work *w, uint32_t k, uint32_t n)
+static void draw_queries(const struct jb_built *x, uint32_t *draw, struct jb_rng *rng)
+{
+    for (uint32_t g = 0; g < x->n_groups; g++) {
+        uint64_t k = jb_rng_below(rng, x->n_groups);
+        for (uint32_t i = x->first[k]; i < x->first[k + 1]; i++) draw[i]++;
+    }
+}
+
+static void draw_samples(const struct work *w, uint32_t k, const struct jb_built *x)
 {
     struct jb_rng rng;
     jb_rng_seed(&rng, w->b->seed * 0x9e3779b97f4a7c15u + k);
-    for (uint32_t i = 0; i < n; i++) w->draw[i] = k ? 0 : 1;
-    for (uint32_t i = 0; k && i < n; i++) w->draw[jb_rng_below(&rng, n)]++;
+    for (uint32_t i = 0; i < x->n; i++) w->draw[i] = k ? 0 : 1;
+    if (k && x->first) draw_queries(x, w->draw, &rng);
+    else for (uint32_t i = 0; k && i < x->n; i++) w->draw[jb_rng_below(&rng, x->n)]++;
 }
 
 // Rounds are drawn, and each cell brings its blocks of those rounds: what the machine did in a round stays shared.
@@ -124,7 +145,7 @@ static void fill_figures(struct work *w, size_t first)
 {
     const struct jb_build *b = w->b;
     for (uint32_t k = 0; k <= w->resamples; k++) {
-        draw_samples(w, k, b->built[first].n);
+        draw_samples(w, k, &b->built[first]);
         for (size_t i = first; i < b->r->n_cells; i++) {
             struct figures *f = &w->f[i];
             if (!f->accuracy || !paired(&b->built[first], &b->built[i])) continue;

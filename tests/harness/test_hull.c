@@ -117,6 +117,52 @@ static void known_ratios(void **state)
     close_build(&b);
 }
 
+// Samples that come in queries of 100, where a query's answers are all right or all wrong: with 20 such units the interval must be much wider than with 2000.
+static void queries_are_drawn_whole(void **state)
+{
+    (void)state;
+    struct jb_build alone, grouped;
+    struct jb_err err;
+    struct jb_build *both[] = { &alone, &grouped };
+    for (int i = 0; i < 2; i++) {
+        open_build(both[i]);
+        for (size_t c = 0; c < CELLS; c++) {
+            struct jb_built *x = &both[i]->built[c];
+            uint32_t right = (uint32_t)(both[i]->r->cells[c].accuracy.value * N);
+            for (uint32_t k = 0; k < N; k++) x->outcome[k] = (uint8_t)((x->outcome[k] & 2u) + (k / 100 * 7 % 20 * 100 < right)); // whole hundreds
+            if (i == 0) continue;
+            x->first = malloc((N / 100 + 1) * sizeof *x->first);
+            x->n_groups = N / 100;
+            for (uint32_t g = 0; g <= x->n_groups; g++) x->first[g] = g * 100;
+        }
+        assert_int_equal(jb_build_hull(both[i], &err), 0);
+    }
+    const struct jb_result_hull *a = find(&alone, 3, "macs_mean", "static+fixed"), *g = find(&grouped, 3, "macs_mean", "static+fixed");
+    near(a->ratio, g->ratio, 1e-12);
+    assert_true(g->upper - g->lower > 2 * (a->upper - a->lower));
+    for (int i = 0; i < 2; i++) close_build(both[i]);
+}
+
+// What counts is that all of a query is right: a quarter of the answers wrong can be all queries wrong, or a quarter of them.
+static void queries_count_as_a_whole(void **state)
+{
+    (void)state;
+    struct jb_build b;
+    struct jb_err err;
+    open_build(&b);
+    for (size_t c = 0; c < CELLS; c++) {
+        struct jb_built *x = &b.built[c];
+        x->first = malloc((N / 100 + 1) * sizeof *x->first);
+        x->whole = malloc(N / 100);
+        x->n_groups = N / 100;
+        for (uint32_t g = 0; g <= x->n_groups; g++) x->first[g] = g * 100;
+        for (uint32_t g = 0; g < x->n_groups; g++) x->whole[g] = g < (c == 3 ? 19 : c == 0 ? 10 : 20); // the adaptive cell: 95 %, between s1 (50 %) and s2 (100 %)
+    }
+    assert_int_equal(jb_build_hull(&b, &err), 0);
+    near(find(&b, 3, "macs_mean", "static+fixed")->ratio, 9.5 / b.r->cells[3].macs_mean, 1e-9);
+    close_build(&b);
+}
+
 static void says_what_is_missing(void **state)
 {
     (void)state;
@@ -167,7 +213,7 @@ static void schedules_cover(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(known_ratios), cmocka_unit_test(says_what_is_missing), cmocka_unit_test(sentences_answer_first),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(known_ratios), cmocka_unit_test(queries_are_drawn_whole), cmocka_unit_test(queries_count_as_a_whole), cmocka_unit_test(says_what_is_missing), cmocka_unit_test(sentences_answer_first),
                                         cmocka_unit_test(schedules_cover) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

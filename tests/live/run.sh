@@ -108,9 +108,38 @@ tree="--power-root tree --seconds 2"
         check "SIG$name ends it with $want" [ $status -eq "$want" ]
         check "SIG$name: the limit is what it was" is 40000000
     done
+    "$program" compare --live side-low.json side-high.json --power-root tree --seconds 60 --restart-s 0.02 --block-ms 1 >out 2>err &
+    pid=$!
+    for _ in $(seq 300); do is 40000000 || break; sleep 0.05; done
+    kill -s KILL $pid
+    wait $pid 2>/dev/null
+    check "SIGKILL leaves a limit" bash -c '! [ "$(cat "$0")" = 40000000 ]' "$zone/constraint_0_power_limit_uw"
+    check "and what was there before, on the disk" [ -s "$JOULEBENCH_STATE_DIR/limits.json" ]
+    for _ in $(seq 100); do pgrep -f "$program worker" >/dev/null || break; sleep 0.05; done
+    check "workers end with the one that started them" bash -c '! pgrep -f "$0 worker" >/dev/null' "$program"
+    ends 0 "power limits restore" "$program" power limits restore --power-root tree
+    check "SIGKILL: the limit is what it was" is 40000000
+    check "and no state is left behind" none_left
     printf '%s\n' '{"do":"open","plan":"low.json"}' '{"do":"bye"}' | "$program" worker --power=none >out 2>err
     check "a worker alone refuses a plan with limits" grep -q '"code":"unsupported"' out
 }
+
+# ---- what doctor learned ----
+
+plan doctor.json '"normalise": "doctor",'
+side doctor doctor.json
+ends 2 "plans that leave it to doctor need what it learned" live compare side-doctor.json side-doctor.json --power none --seconds 1
+check "and say so" grep -q -- '--noise' err
+ends 0 "doctor learns" "$program" doctor --measure --seconds 4 -o noise.json
+ends 0 "a live comparison by what it learned" live compare side-doctor.json side-doctor.json --power none --seconds 2 --noise noise.json --json
+check "says by what" grep -q 'as learned by doctor' out
+if grep -qE '"rule": *"reference"' noise.json; then
+    check "and gives both figures" grep -qE '"raw_effect": [0-9]' out
+else
+    check "and divides by nothing" bash -c '! grep -qE "\"raw_effect\": [0-9]" out'
+fi
+sed 's/"cpu": "[^"]*"/"cpu": "another"/' noise.json >elsewhere.json
+ends 2 "what was learned on another machine is refused" live compare side-doctor.json side-doctor.json --power none --seconds 1 --noise elsewhere.json
 
 # ---- joules, and limits that are not kept ----
 

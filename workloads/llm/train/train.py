@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exits for a language model with a frozen body: translators and gates, from the train split alone.
 
-    train.py MODEL.gguf DATA OUT.gguf [--layers 21,24,27] [--windows 150] [--gate-windows 36] [--log FILE]
+    train.py MODEL.gguf DATA OUT.gguf [--layers 21,24,27] [--windows 320] [--gate-windows 64] [--log FILE]
 
 DATA is the directory that workloads/llm/data/make.py wrote (train.jsonl.gz, fit.jsonl.gz, calibration.jsonl.gz, test.jsonl.gz). The model's weights are dequantized to f32 and not changed.
 1. States: windows of 512 tokens of train run through the body; h behind each exit's layers and behind the last layer are kept.
@@ -36,24 +36,33 @@ def say(log, text):
 
 def texts(data, split):
     with gzip.open(pathlib.Path(data) / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line)["text"] for line in lines]
+        records = [json.loads(line) for line in lines]
+    books = sorted({r["id"].split("-")[0] for r in records})
+    return [[r["text"] for r in records if r["id"].startswith(book + "-")] for book in books]
 
 
-def token_windows(program, model, data, split, n, seed):
-    """n windows of CTX ids of a split, spread over its records. Ids by `joulebench tokenize`: the tokenizer that will be used."""
+def tokens(program, model, text):
     import subprocess
     import tempfile
 
-    rng = np.random.default_rng(seed)
-    records = texts(data, split)
-    rng.shuffle(records)
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as f:
-        f.write("\n\n".join(records)[: n * CTX * 6 + 20000])  # more than four bytes a token are rare in prose
+        f.write(text)
         f.flush()
         out = subprocess.run([program, "tokenize", model, "-f", f.name, "--ids"], check=True, capture_output=True, text=True).stdout
-    ids = np.array([int(t) for t in out.replace(",", " ").split()])
-    n = min(n, len(ids) // CTX)
-    return ids[: n * CTX].reshape(n, CTX)
+    return np.array([int(t) for t in out.replace(",", " ").split()])
+
+
+def token_windows(program, model, data, split, n, seed):
+    """n windows of CTX ids of a split, as many of each book: train is nearly all speeches, the other splits are half and half. Ids by `joulebench tokenize`: the tokenizer that will be used."""
+    rng, parts = np.random.default_rng(seed), []
+    books = texts(data, split)
+    for records in books:
+        rng.shuffle(records)
+        ids = tokens(program, model, "\n\n".join(records)[: n * CTX * 6 // len(books) + 20000])  # more than four bytes a token are rare in prose
+        count = min(-(-n // len(books)), len(ids) // CTX)
+        parts.append(ids[: count * CTX].reshape(count, CTX))
+    windows = np.concatenate(parts)
+    return windows[rng.permutation(len(windows))[:n]]
 
 
 class Body(Llama):
@@ -191,6 +200,7 @@ def write(path, model, body, layers, maps, gates, log):
     writer.add_string("general.name", "exits for SmolLM2-135M-Instruct")
     writer.add_string("general.license", "Apache-2.0")
     writer.add_string("general.description", "translators and gates trained by workloads/llm/train/train.py on the train split of workloads/llm/data; body frozen")
+    writer.add_string("jb.provenance", f"workloads/llm/train/train.py, seed {SEED}: train split of workloads/llm/data (public-domain prose), fit split for the gates' scale")
     writer.add_uint32("jb.format", 1)
     writer.add_array("jb.exits.layers", [int(l) for l in layers])
     writer.add_string("jb.base.norms_sha256", base_hash(gguf.GGUFReader(model), body.layers))
@@ -225,11 +235,11 @@ def main():
     p.add_argument("out")
     p.add_argument("--program", default="build/joulebench")
     p.add_argument("--layers", default="21,24,27")
-    p.add_argument("--windows", type=int, default=150)
-    p.add_argument("--gate-windows", type=int, default=36, help="of train, that the translators do not see")
+    p.add_argument("--windows", type=int, default=320)
+    p.add_argument("--gate-windows", type=int, default=64, help="of train, that the translators do not see")
     p.add_argument("--decay", type=float, default=0.05)
     p.add_argument("--shortlist", type=int, default=8192)
-    p.add_argument("--epochs", type=int, default=2)
+    p.add_argument("--epochs", type=int, default=3)
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--seconds", type=float, default=0, help="of training translators, at most (checked at the end of an epoch); 0: no limit")
     p.add_argument("--threads", type=int, default=2)

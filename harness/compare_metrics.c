@@ -254,7 +254,7 @@ static int latency(struct work *w, const char *name, double p, bool first)
     }
     if (!least) return without_blocks(w, m, p, first);
     if (!isnan(p)) jb_compare_needs(p, &blocks, &queries);
-    if (fewest < queries) return because(w, m, jb_comparison_strf(w->c, "%llu queries: at least %u are needed", (unsigned long long)fewest, queries));
+    if (fewest < queries) return because(w, m, jb_comparison_strf(w->c, "%llu %s: at least %u are needed", (unsigned long long)fewest, w->b->cell->unit && !strcmp(w->b->cell->unit, "token") ? "tokens" : "queries", queries));
     bool scaled = w->scale_a != NULL;
     int rc = latency_effect(w, p, first, scaled, value, &e);
     if (!rc && scaled) rc = latency_effect(w, p, first, false, raw_value, &raw);

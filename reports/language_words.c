@@ -80,6 +80,9 @@ static void add_setting(struct jb_str *s, const struct jb_result_cell *c)
     char text[24];
     jb_fmt_percent(text, jb_cell_value(c));
     jb_str_addf(s, "%s (%s", jb_text(c->label, "?"), text);
+    const struct jb_result_quality *q = jb_cell_quality(c, jb_cell_value_name(c));
+    if (q && isfinite(q->lower) && isfinite(q->upper) && q->upper > q->lower)
+        jb_str_addf(s, " [%.1f, %.1f]", q->lower * 100, q->upper * 100);
     if (isfinite(c->latency_mean_ns)) {
         jb_fmt_ns(text, c->latency_mean_ns);
         jb_str_addf(s, ", %s a token", text);

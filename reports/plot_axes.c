@@ -32,8 +32,11 @@ void jb_fit_text(char out[200], const char *text, double size, bool bold, double
 void jb_axis_title(struct jb_canvas *c, const char *title, const char *subtitle, bool phone)
 {
     char cut[200];
-    jb_fit_text(cut, title, phone ? 14 : 15, true, c->w - 20);
-    jb_canvas_text(c, 12, 18, JB_LEFT, phone ? 14 : 15, JB_INK, true, cut);
+    double size = phone ? 14 : 15;
+    while (size > 11.5 && jb_text_width(title, size) * 1.1 > c->w - 20) // a long title is set smaller before it is cut
+        size -= 0.5;
+    jb_fit_text(cut, title, size, true, c->w - 20);
+    jb_canvas_text(c, 12, 18, JB_LEFT, size, JB_INK, true, cut);
     jb_fit_text(cut, subtitle ? subtitle : "", 12, false, c->w - 20);
     if (subtitle)
         jb_canvas_text(c, 12, 36, JB_LEFT, 12, JB_DIM, false, cut);

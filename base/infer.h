@@ -49,6 +49,10 @@ int jb_block_bootstrap(jb_block_statistic f, void *user, size_t n_blocks, double
 // Two runs with blocks of their own, drawn independently; f gets both draws one behind the other (n_a first). Levels by the smaller of the two.
 int jb_block_bootstrap_2(jb_block_statistic f, void *user, size_t n_a, size_t n_b, double confidence, uint32_t resamples, struct jb_rng *rng, struct jb_interval *out);
 
+// What both are made of: the tail probability to cut off on either side, expanded for n blocks or other units that were drawn (n >= 2), and the cut; `value` (n >= 1 figures of resamples) gets sorted.
+double jb_expanded_tail(double confidence, size_t n);
+void jb_cut_tails(double *value, size_t n, double tail, struct jb_interval *out);
+
 // Blocks that follow one another are correlated where the machine's state lasts longer than a block. How much wider than for independent blocks the interval of mean(b) - mean(a) must then be (b NULL: of
 // mean(a)), at least 1. A mean of n blocks whose neighbours correlate by r tells as much as one of n (1 - r) / (1 + r) independent ones (first-order autoregression: Bayley & Hammersley, JRSS Suppl. 8:184,
 // 1946); that number also gives Student's degrees of freedom and undoes the bias of s^2. r is estimated over both series, each around its own mean, corrected for the bias of short series

@@ -7,8 +7,7 @@
 
 #define LEAST_BLOCKS 5
 
-// The tail probability to cut off, expanded for n blocks (Hesterberg 2015, section 5.2).
-static double expanded_tail(double confidence, size_t n)
+double jb_expanded_tail(double confidence, size_t n)
 {
     return jb_normal_cdf(-sqrt((double)n / (double)(n - 1)) * jb_student_t(confidence, (double)(n - 1)));
 }
@@ -18,7 +17,7 @@ static void draw_blocks(struct jb_rng *rng, uint32_t *draw, size_t n)
     for (size_t i = 0; i < n; i++) draw[i] = (uint32_t)jb_rng_below(rng, n);
 }
 
-static void cut(double *value, size_t n, double tail, struct jb_interval *out)
+void jb_cut_tails(double *value, size_t n, double tail, struct jb_interval *out)
 {
     jb_sort_f64(value, n);
     double low = tail * (double)(n + 1) - 1, high = (1 - tail) * (double)(n + 1) - 1; // type 6: the r-th of n estimates the r / (n + 1) quantile
@@ -44,7 +43,7 @@ int jb_block_bootstrap_2(jb_block_statistic f, void *user, size_t n_a, size_t n_
         double v = f(user, draw, n_a + n_b);
         if (isfinite(v)) value[kept++] = v;
     }
-    if (kept >= resamples - resamples / 20) cut(value, kept, expanded_tail(confidence, least), out);
+    if (kept >= resamples - resamples / 20) jb_cut_tails(value, kept, jb_expanded_tail(confidence, least), out);
     free(value);
     free(draw);
     return JB_OK;

@@ -1,7 +1,8 @@
 // Adaptive cells against the hull of static networks and of the network's own exits, at equal accuracy, with paired-bootstrap intervals: the same
-// resampled samples, of texts whole queries (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals).
+// resampled samples, of texts whole queries (and the same resampled rounds of blocks) for every cell (Efron & Tibshirani 1993, chapter 13: percentile intervals, expanded for few blocks or queries).
 #include "harness/build.h"
 
+#include "base/infer.h"
 #include "base/rng.h"
 #include "base/stats.h"
 #include <math.h>
@@ -194,6 +195,23 @@ static double ratio_at(const struct work *w, const struct comparison *x, uint32_
     return jb_hull_cost_at(cost, value, hull, n, *above ? best : f->accuracy[k]) / own;
 }
 
+static size_t units_of(const struct jb_built *x, enum cost cost)
+{
+    size_t n = x->first ? x->n_groups : x->n;
+    return cost == LATENCY && x->n_blocks < n ? x->n_blocks : n;
+}
+
+// The fewest of what was drawn: samples or queries, and for latency blocks. Few of them draw too narrow an interval, so its levels are expanded (Hesterberg 2015: base/infer.h).
+static size_t fewest_units(const struct jb_build *b, const struct comparison *x)
+{
+    size_t least = units_of(&b->built[x->cell], x->cost);
+    for (size_t i = 0; i < x->n_base; i++) {
+        size_t n = units_of(&b->built[x->base[i]], x->cost);
+        least = n < least ? n : least;
+    }
+    return least;
+}
+
 static bool enough_blocks(const struct jb_build *b, const struct comparison *x)
 {
     if (b->built[x->cell].n_blocks < JB_BLOCKS_FOR_INTERVAL) return false;
@@ -220,9 +238,11 @@ static int compare(struct work *w, const struct comparison *x, double *scratch)
         return 0;
     }
     for (uint32_t k = 1; k <= w->resamples; k++) scratch[k - 1] = ratio_at(w, x, k, &ignored);
-    jb_sort_f64(scratch, w->resamples);
-    h->lower = scratch[w->resamples * 25 / 1000];
-    h->upper = scratch[w->resamples * 975 / 1000 - 1];
+    struct jb_interval ci = { NAN, NAN };
+    size_t units = fewest_units(w->b, x);
+    if (units > 1) jb_cut_tails(scratch, w->resamples, jb_expanded_tail(0.95, units), &ci);
+    h->lower = ci.lower;
+    h->upper = ci.upper;
     if (!isfinite(h->lower) || !isfinite(h->upper)) h->lower = h->upper = NAN;
     return 0;
 }

@@ -171,8 +171,8 @@ static int hull_words(struct list *l, const struct jb_result_cell *like, const c
     struct jb_str s = { 0 };
     char limit[24];
     jb_fmt_limit(limit, like->power_limit_w);
-    jb_str_addf(&s, "%s, %s%s: of %zu adaptive settings, %zu surely need %s than the hull of static networks and fixed exits at equal accuracy, %zu surely more.", like->workload,
-                like->scenario, limit, n, surely, what, surely_not);
+    jb_str_addf(&s, "%s, %s%s: of %zu adaptive settings, %zu %s %s than the hull of static networks and fixed exits at equal accuracy (each at 95 %%: one of 40 would by chance), %zu more.", like->workload,
+                like->scenario, limit, n, surely, surely == 1 ? "needs" : "need", what, surely_not);
     if (best) {
         jb_str_addf(&s, " With at most 0.5 points lost, the best is %s: ", at->label);
         add_ratio(&s, best, what, "");

@@ -146,8 +146,5 @@ cJSON *jb_line_limit(double watts, const char *what)
 {
     char name[48];
     snprintf(name, sizeof name, "power limit %g W", watts);
-    cJSON *o = cJSON_CreateObject();
-    if (o && jb_json_put_str(o, "kind", "limit") && jb_json_put_str(o, "name", name) && jb_json_put_str(o, "what", what)) return o;
-    cJSON_Delete(o);
-    return NULL;
+    return jb_line_note(name, what);
 }

@@ -1,6 +1,7 @@
 // The performance pass: blocks of all cells of a group, interleaved in seeded random order, each on the disk before the next starts.
 #include "harness/ctx.h"
 
+#include "base/cpu.h"
 #include "base/rng.h"
 #include "base/stats.h"
 #include "harness/build.h"
@@ -14,6 +15,7 @@
 
 #define LONGER_AFTER_FAILURE 4.0        // where no window has a figure yet, the next is so much longer,
 #define MOST_AFTER_FAILURE 16.0         // and at most so much longer than the plan's: a dead sensor must not eat the time
+#define LEAST_MEMORY_MB 150.0          // of models and sessions, whatever the machine has
 #define MAX_EXTRA_ROUNDS 8u            // beyond the plan's, for joules that are not yet narrow enough
 
 struct runner {                        // a cell that is being measured
@@ -401,26 +403,61 @@ static size_t collect(struct jb_ctx *c, struct runner *out)
     return n;
 }
 
-static double memory_of(const struct jb_ctx *c, const struct runner *r, const struct runner *before)
+// Of a cell's sessions: those of a text are its own, and were seen in the accuracy pass; images' cells of one shape that follow one another share them.
+static double sessions_of(const struct jb_ctx *c, const struct runner *r, const struct runner *before)
 {
-    const struct jb_ctx_model *m = r->cell->model == SIZE_MAX ? NULL : &c->models[r->cell->model];
-    double session = m ? (double)m->session_bytes * r->cell->batch * r->cell->streams : 0; // an upper bound: cells of one shape share sessions
-    if (!m) return 0;
-    bool shared = before && before->cell->model == r->cell->model;
-    bool same = shared && before->cell->batch == r->cell->batch && before->cell->streams == r->cell->streams;
-    return (shared ? 0 : (double)m->info.model_bytes) + (same ? 0 : session);
+    const struct jb_ctx_model *m = &c->models[r->cell->model];
+    bool same = before && before->cell->model == r->cell->model && before->cell->batch == r->cell->batch && before->cell->streams == r->cell->streams;
+    if (r->cell->text && isfinite(r->rec->facts.session_bytes)) return r->rec->facts.session_bytes * r->cell->streams;
+    return same ? 0 : (double)m->session_bytes * r->cell->batch * r->cell->streams;
+}
+
+// A file is open once, whatever the models of the plan that name it are called.
+static bool is_open(const struct jb_ctx *c, const struct runner *first, size_t i)
+{
+    const struct jb_ctx_model *m = &c->models[first[i].cell->model];
+    for (size_t k = 0; k < i; k++) {
+        const struct jb_ctx_model *o = first[k].cell->model == SIZE_MAX ? NULL : &c->models[first[k].cell->model];
+        if (o && !strcmp(o->path, m->path) && !strcmp(o->exits, m->exits)) return true;
+    }
+    return false;
+}
+
+static double memory_of(const struct jb_ctx *c, const struct runner *first, size_t i)
+{
+    if (first[i].cell->model == SIZE_MAX) return 0;
+    return (is_open(c, first, i) ? 0 : (double)c->models[first[i].cell->model].info.model_bytes) + sessions_of(c, &first[i], i ? &first[i - 1] : NULL);
+}
+
+// What models and sessions may take: the plan's, or a quarter of the machine's memory. The cells of one group are interleaved, those of two are not.
+static double memory_limit(const struct jb_ctx *c)
+{
+    struct jb_cpu_info cpu;
+    jb_cpu_describe(&cpu);
+    return c->s.sessions_memory_mb > 0 ? c->s.sessions_memory_mb * 1e6 : fmax(LEAST_MEMORY_MB * 1e6, (double)cpu.mem_bytes / 4);
 }
 
 // How many runners from `first` on fit in memory together, under one power limit; at least one.
 static size_t group_size(const struct jb_ctx *c, const struct runner *first, size_t n)
 {
-    double sum = 0;
+    double sum = 0, limit = memory_limit(c);
     for (size_t i = 0; i < n; i++) {
         if (!jb_same_limit(first[i].cell->power_limit_w, first->cell->power_limit_w)) return i;
-        sum += memory_of(c, &first[i], i ? &first[i - 1] : NULL);
-        if (i && sum > c->s.sessions_memory_mb * 1e6) return i;
+        double more = memory_of(c, first, i);
+        sum += more;
+        if (i && more > 0 && sum > limit) return i;
     }
     return n;
+}
+
+// Between the blocks of one group lies what the machine did while another was measured.
+static int tell_groups(struct jb_ctx *c, size_t n_groups, struct jb_err *err)
+{
+    char what[300];
+    if (n_groups < 2) return 0;
+    snprintf(what, sizeof what, "cells were measured in %zu groups, one after another (of one power limit, and in %.0f MB: sessions_memory_mb); differences between cells of two groups hold what the machine did meanwhile",
+             n_groups, memory_limit(c) * 1e-6);
+    return jb_record_write(&c->record, c->store, jb_line_note("interleaving", what), err);
 }
 
 // The journal may know blocks whose raw bytes are gone or damaged: those are measured again. Checked once, before anything is added.
@@ -455,7 +492,7 @@ int jb_measure_pass(struct jb_ctx *c, struct jb_err *err)
     }
     struct runner *all = rc ? NULL : calloc(c->n_cells + 1, sizeof *all);
     if (!all) return rc ? rc : jb_fail(err, JB_E_NOMEM, "cells");
-    size_t n = collect(c, all);
+    size_t n = collect(c, all), n_groups = 0;
     uint64_t pass_ns = c->o->clock.now_ns(c->o->clock.self), done = 0;
     for (size_t first = 0; first < n && !rc;) {
         struct group g = { .c = c, .runners = all + first, .done = done, .total = (uint64_t)n * c->s.repetitions };
@@ -465,7 +502,9 @@ int jb_measure_pass(struct jb_ctx *c, struct jb_err *err)
         rc = run_group(&g, pass_ns, err);
         done = g.done;
         first += g.n;
+        n_groups++;
     }
+    if (!rc) rc = tell_groups(c, n_groups, err);
     free(all);
     int told = rc && rc != JB_E_INTERRUPTED ? 0 : tell_machine(c, rc ? NULL : err);
     return rc ? rc : told;

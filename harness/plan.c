@@ -23,7 +23,7 @@ int jb_scenario_parse(const char *name)
 void jb_settings_default(struct jb_settings *s)
 {
     *s = (struct jb_settings){ .seed = 1, .repetitions = 8, .offline_batch = 32, .block_ms = 40, .idle_ms = 5, .lead_in_ms = 2,
-                               .max_seconds = 110, .sessions_memory_mb = 150, .energy_half_width = 0.01, .extend = true, .stop_latency = NAN, .stop_joules = NAN, .percentiles = { 0.5, 0.9, 0.99 }, .n_percentiles = 3 };
+                               .max_seconds = 110, .sessions_memory_mb = 0, .energy_half_width = 0.01, .extend = true, .stop_latency = NAN, .stop_joules = NAN, .percentiles = { 0.5, 0.9, 0.99 }, .n_percentiles = 3 };
     jb_validity_default(&s->validity);
 }
 

@@ -11,7 +11,7 @@
 //   "power_limit_w": [15, 28] (optional: set on every package before the cells of each, and put back at the end),
 //   "percentiles": [0.5, 0.9, 0.99], "repetitions": 8, "block_ms": 40, "idle_ms": 5, "max_seconds": 110,
 //   "accuracy_samples": 0 (0: whole split), "calibration": "thresholds.json" (optional: read instead of calibrating in the run),
-//   "sessions_memory_mb": 150, "energy_half_width": 0.01, "max_other_cpu": 0.1,
+//   "sessions_memory_mb": 0, "energy_half_width": 0.01, "max_other_cpu": 0.1,
 //   "validity": {"max_steal": 0.05, ...} (optional: rules and defaults in harness/validity.h), "normalise": "none", "reference" (by the reference kernel; comparisons give both figures) or "doctor" (as learned on this machine),
 //   "stop_when": {"latency": 0.01, "joules": 0.02} (optional: a cell ends early once its intervals' relative half-widths are so small, see harness/stop.h)
 // }

@@ -383,7 +383,7 @@ static int read_settings(struct jb_plan *p, struct jb_err *err)
     if (!rc) rc = read_validity(p, &s->validity, err);
     if (!rc) rc = read_normalise(p, s, err);
     if (!rc) rc = read_stop_when(p, s, err);
-    if (!rc) rc = jb_json_get_f64(&p->doc, o, "sessions_memory_mb", false, 1, 1e6, &s->sessions_memory_mb, err);
+    if (!rc) rc = jb_json_get_f64(&p->doc, o, "sessions_memory_mb", false, 0, 1e6, &s->sessions_memory_mb, err);
     if (rc || !cJSON_GetObjectItemCaseSensitive(o, "percentiles")) return rc;
     struct jb_numbers list = { 0 };
     rc = numbers(p, o, "percentiles", 0.01, 0.99999, false, &list, err);

@@ -262,7 +262,7 @@ static int apply_cells(struct jb_record *r, const cJSON *line, struct jb_err *er
     return 0;
 }
 
-// What is known of power limits joins the notes of the run, whose line stands before it.
+// What became known later joins the notes of the run, whose line stands before it.
 static int note_limits(struct jb_record *r, struct jb_err *err)
 {
     cJSON *notes = cJSON_GetObjectItemCaseSensitive(r->run, "notes");
@@ -278,7 +278,7 @@ static int apply_limit(struct jb_record *r, const cJSON *line, struct jb_err *er
     char name[48];
     const cJSON *what = cJSON_GetObjectItemCaseSensitive(line, "what");
     jb_line_text(line, "name", name, sizeof name);
-    if (!name[0] || !cJSON_IsString(what)) return jb_fail(err, JB_E_INVALID, "a line about a power limit without \"name\" or \"what\"");
+    if (!name[0] || !cJSON_IsString(what)) return jb_fail(err, JB_E_INVALID, "a note without \"name\" or \"what\"");
     if (!r->limits && !(r->limits = cJSON_CreateObject())) return jb_fail(err, JB_E_NOMEM, "record");
     cJSON_DeleteItemFromObjectCaseSensitive(r->limits, name);
     return jb_json_put_str(r->limits, name, what->valuestring) ? note_limits(r, err) : jb_fail(err, JB_E_NOMEM, "record");
@@ -350,7 +350,7 @@ int jb_record_apply(void *record, uint64_t n, cJSON **line, struct jb_err *err)
     else if (!strcmp(kind, "recording")) rc = apply_recording(r, *line, err);
     else if (!strcmp(kind, "cells")) rc = apply_cells(r, *line, err);
     else if (!strcmp(kind, "run")) rc = apply_run(r, line, err);
-    else if (!strcmp(kind, "limit")) rc = apply_limit(r, *line, err);
+    else if (!strcmp(kind, "limit") || !strcmp(kind, "note")) rc = apply_limit(r, *line, err);
     else if (!strcmp(kind, "warm_up")) rc = apply_warm_up(r, *line, err);
     else if (!strcmp(kind, "stopped")) rc = apply_stopped(r, *line, err);
     else if (!strcmp(kind, "machine")) rc = apply_machine(r, line);

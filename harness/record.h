@@ -20,7 +20,7 @@ struct jb_rec_cell {
 struct jb_record {
     cJSON *run;                          // the last "run" line: names, environment, settings, plan
     char started[40], finished[40];
-    cJSON *limits;                       // notes about power limits, by name; also put among those of `run`. NULL: none
+    cJSON *limits;                       // notes that became known later (power limits, groups), by name; also put among those of `run`. NULL: none
     cJSON *sampler;                      // what the meter's sampler did, from the last "end" line; NULL: there was none
     cJSON *machine;                      // what the machine did over the performance pass, from the last "machine" line; NULL: not known
     double peak_rss_bytes;               // of the process, from the last "end" line; 0: not known
@@ -47,6 +47,7 @@ const struct jb_recording_fact *jb_record_recording(const struct jb_record *r, c
 struct jb_block;
 struct jb_around { struct jb_joules idle_before, idle_after, net; bool drift, contaminated; uint32_t attempt, invalid; }; // invalid: 1 << enum jb_check, of what it is contaminated by; // what belongs to a block beside what was measured in it
 cJSON *jb_line_block(const char *id, uint32_t repetition, const struct jb_block *b, const struct jb_raw_place *place, const struct jb_around *a);
+cJSON *jb_line_note(const char *name, const char *what); // a note of results, known only later
 cJSON *jb_line_stopped(const char *id, const char *why);
 struct jb_warm_up;
 cJSON *jb_line_warm_up(const char *id, const struct jb_warm_up *w);

@@ -66,6 +66,14 @@ static bool put_contaminated(cJSON *o, const struct jb_around *a)
     return list || !a->invalid;
 }
 
+cJSON *jb_line_note(const char *name, const char *what)
+{
+    cJSON *o = cJSON_CreateObject();
+    if (o && jb_json_put_str(o, "kind", "note") && jb_json_put_str(o, "name", name) && jb_json_put_str(o, "what", what)) return o;
+    cJSON_Delete(o);
+    return NULL;
+}
+
 cJSON *jb_line_stopped(const char *id, const char *why)
 {
     cJSON *o = cJSON_CreateObject();

@@ -341,6 +341,21 @@ static int count_words(struct list *l, enum jb_cell_status status)
     return rc;
 }
 
+// Cells of several groups were not measured side by side.
+static int group_words(struct list *l)
+{
+    const struct jb_result *r = l->b->r;
+    for (size_t i = 0; i < r->n_notes; i++) {
+        if (strcmp(r->notes[i].name, "interleaving") || !r->notes[i].value) continue;
+        struct jb_str s = { 0 };
+        jb_str_addf(&s, "Not all cells were interleaved: %s.", r->notes[i].value);
+        int rc = say(l, "warning", &s);
+        jb_str_free(&s);
+        return rc;
+    }
+    return 0;
+}
+
 static int harness_words(struct list *l)
 {
     const struct jb_result *r = l->b->r;
@@ -403,6 +418,7 @@ int jb_build_sentences(struct jb_build *b, struct jb_err *err)
         if (first_escalating(r, i)) rc = escalate_words(&l, &r->cells[i]);
     if (!rc) rc = energy_words(&l);
     for (int s = JB_CELL_INVALID; s <= JB_CELL_UNAVAILABLE && !rc; s++) rc = count_words(&l, (enum jb_cell_status)s);
+    if (!rc) rc = group_words(&l);
     if (!rc) rc = harness_words(&l);
     return rc ? jb_fail(err, rc, "summary") : 0;
 }

@@ -94,6 +94,15 @@ static void add_setting(struct jb_str *s, const struct jb_result_cell *c)
     jb_str_add(s, ")");
 }
 
+#define VAGUE 0.05 // a quality that is known no better carries no verdict
+
+// NAN: no interval.
+static double quality_half_width(const struct jb_result_cell *c)
+{
+    const struct jb_result_quality *q = jb_cell_quality(c, jb_cell_value_name(c));
+    return q ? (q->upper - q->lower) / 2 : NAN;
+}
+
 // The verdict: `at` is the cheapest setting that is as good as the best, `try` the adaptive one to judge by.
 static void add_verdict(struct jb_str *s, const struct jb_result *r, size_t at, size_t try, bool good)
 {
@@ -107,8 +116,13 @@ static void add_verdict(struct jb_str *s, const struct jb_result *r, size_t at, 
         jb_str_addf(s, " Whether stopping early pays is not known: the full model was not measured beside %s.", jb_text(c->label, "?"));
         return;
     }
-    bool wins = good && cost_of(c) < cost_of(f), sure = wins && !intervals_overlap(c, f);
-    jb_str_addf(s, " On this model stopping early %s: ", sure ? "pays" : wins ? "does not surely pay (intervals of the time a token overlap)" : "does not pay");
+    bool wins = good && cost_of(c) < cost_of(f), vague = quality_half_width(c) > VAGUE, sure = wins && !vague && !intervals_overlap(c, f);
+    jb_str_addf(s, " On this model stopping early %s", sure ? "pays" : wins ? "does not surely pay" : "does not pay");
+    if (wins && vague)
+        jb_str_addf(s, " (too few queries: this quality is known to +-%.0f points)", quality_half_width(c) * 100);
+    else if (wins && !sure)
+        jb_str_add(s, " (intervals of the time a token overlap)");
+    jb_str_add(s, ": ");
     if (good && try == at)
         jb_str_add(s, "this setting ");
     else

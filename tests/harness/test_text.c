@@ -113,6 +113,57 @@ static void gives_a_whole_result(void **state)
     bench_close(&b);
 }
 
+// How often a block's cell is another one than the block's before.
+static size_t changes(const struct bench *b)
+{
+    char path[256], last[JB_ID_HEX] = "";
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/journal.jsonl", b->out);
+    char *text = bench_read(path, NULL);
+    for (const char *at = text; (at = strstr(at, "\"kind\":\"block\",\"cell\":\"")); at++) {
+        const char *id = at + strlen("\"kind\":\"block\",\"cell\":\"");
+        n += strncmp(last, id, JB_ID_HEX - 1) != 0;
+        snprintf(last, sizeof last, "%.*s", JB_ID_HEX - 1, id);
+    }
+    free(text);
+    return n;
+}
+
+static bool notes_groups(const struct jb_result *r)
+{
+    for (size_t i = 0; i < r->n_notes; i++)
+        if (!strcmp(r->notes[i].name, "interleaving")) return strstr(r->notes[i].value, "groups, one after another") != NULL;
+    return false;
+}
+
+// Cells are compared with each other, so their blocks stand side by side in time; where memory forbids it, the report says so.
+static void cells_are_interleaved(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct jb_err err = { 0 };
+    struct jb_result *r = NULL;
+    char small[sizeof plan + 64];
+    text_open(&b);
+    b.o.only = "decode/*";
+    must(bench_sweep(&b, plan, &r, &err), &err);
+    assert_int_equal(r->n_cells, 10);
+    assert_true(changes(&b) > 2 * r->n_cells && !notes_groups(r)); // three rounds of ten cells: at most two neighbours of two rounds are the same cell
+    jb_result_close(r);
+    bench_close(&b);
+    snprintf(small, sizeof small, "{\"sessions_memory_mb\": 0.001, %s", plan + 1);
+    text_open(&b);
+    b.o.only = "decode/*";
+    must(bench_sweep(&b, small, &r, &err), &err);
+    assert_int_equal(changes(&b), r->n_cells);
+    assert_true(notes_groups(r));
+    bool warned = false;
+    for (size_t i = 0; i < r->n_sentences; i++) warned |= !strcmp(r->sentences[i].kind, "warning") && strstr(r->sentences[i].text, "Not all cells were interleaved");
+    assert_true(warned);
+    jb_result_close(r);
+    bench_close(&b);
+}
+
 // The journal is enough for the same result, and nothing is done twice.
 static void resumes(void **state)
 {
@@ -205,6 +256,6 @@ static void scores_tokens(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(gives_a_whole_result), cmocka_unit_test(resumes), cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(scores_tokens) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(gives_a_whole_result), cmocka_unit_test(cells_are_interleaved), cmocka_unit_test(resumes), cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(scores_tokens) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,12 @@ static void says_whether_it_pays(void **state)
     for (size_t i = 0; i < r->n_cells; i++) // so wide that nobody knows
         r->cells[i].latency_mean_ci.lower = 0, r->cells[i].latency_mean_ci.upper = 1e9;
     assert_true(jb_language_answer(r, &r->cells[0], &s));
-    must_have(jb_str_get(&s), "does not surely pay");
+    must_have(jb_str_get(&s), "does not surely pay (intervals of the time a token overlap)");
+    jb_str_clear(&s);
+    for (size_t i = 0; i < r->n_cells; i++) // and a quality that nobody knows
+        for (size_t k = 0; k < r->cells[i].n_quality; k++) r->cells[i].quality[k].lower = 0.1, r->cells[i].quality[k].upper = 0.5;
+    assert_true(jb_language_answer(r, &r->cells[0], &s));
+    must_have(jb_str_get(&s), "does not surely pay (too few queries: this quality is known to +-20 points)");
     jb_str_clear(&s);
     r->cells[0].language.kv = NULL; // no language model
     assert_false(jb_language_answer(r, &r->cells[0], &s));

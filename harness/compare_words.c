@@ -8,24 +8,24 @@
 
 #define CHANCE 0.8 // "would have been": with this probability
 
-struct words { const char *name, *more, *less, *noun, *times; };
+struct words { const char *name, *more, *less, *times; };
 static const struct words WORDS[] = {
-    { "accuracy", "more accurate", "less accurate", "accuracy", "as accurate" },
-    { "exact_match", "more exact matches", "fewer exact matches", "exact match", "as many" },
-    { "ppl", "higher perplexity", "lower perplexity", "perplexity", "the perplexity" },
-    { "agreement", "more agreement", "less agreement", "agreement with the full model", "as much" },
-    { "ttft_ns", "slower", "faster", "time to first token", "as long" },
-    { "latency_mean_ns", "slower", "faster", "mean latency", "as long" },
-    { "p50_ns", "slower", "faster", "p50", "as long" },
-    { "p90_ns", "slower", "faster", "p90", "as long" },
-    { "p99_ns", "slower", "faster", "p99", "as long" },
-    { "uj_per_query", "more joules", "fewer joules", "joules a query", "the joules" },
-    { "uj_per_correct", "more joules", "fewer joules", "joules a correct answer", "the joules" },
+    { "accuracy", "more accurate", "less accurate", "as accurate" },
+    { "exact_match", "more exact matches", "fewer exact matches", "as many" },
+    { "ppl", "higher perplexity", "lower perplexity", "the perplexity" },
+    { "agreement", "more agreement", "less agreement", "as much" },
+    { "ttft_ns", "slower", "faster", "as long" },
+    { "latency_mean_ns", "slower", "faster", "as long" },
+    { "p50_ns", "slower", "faster", "as long" },
+    { "p90_ns", "slower", "faster", "as long" },
+    { "p99_ns", "slower", "faster", "as long" },
+    { "uj_per_query", "more joules", "fewer joules", "the joules" },
+    { "uj_per_correct", "more joules", "fewer joules", "the joules" },
 };
 
 static const struct words *words_of(const char *name)
 {
-    static const struct words other = { "", "more", "less", "", "as much" };
+    static const struct words other = { "", "more", "less", "as much" };
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (!strcmp(WORDS[i].name, name)) return &WORDS[i];
     return &other;
@@ -170,7 +170,7 @@ static int sentence_of(struct jb_comparison *c, const char *name)
         if (m) count_one(&t, c, &c->cells[i], m);
     }
     bool up_is_better = jb_compared_is_share(name), one = t.n == 1 && t.worse + t.better;
-    jb_str_addf(&s, "%s:", w->noun);
+    jb_str_addf(&s, "%s:", jb_compared_title_of_all(c, name));
     if (one) jb_str_addf(&s, " %s", jb_compared_metric_find(t.worse ? t.worst : t.best, name)->words);
     if (t.worse && !one) jb_str_addf(&s, " %zu of %zu cells %s", t.worse, t.n, up_is_better ? w->less : w->more), example(&s, name, t.worst, t.worse);
     if (t.better && !one) jb_str_addf(&s, "%s %zu of %zu cells %s", t.worse ? ";" : "", t.better, t.n, up_is_better ? w->more : w->less), example(&s, name, t.best, t.better);

@@ -14,7 +14,7 @@ FUZZ_PROGRAMS := $(foreach n,$(FUZZ_NAMES),$(B)/fuzz_$n)
 FUZZ ?=
 FUZZ_PICKED := $(if $(FUZZ),$(FUZZ),$(FUZZ_NAMES))
 FUZZ_SECONDS ?= 600
-SMOKE_SECONDS ?= 4
+SMOKE_SECONDS ?= 3
 
 .PHONY: fuzz fuzz-smoke fuzz-programs fuzz-fallback
 fuzz-programs: $(FUZZ_PROGRAMS)
@@ -47,5 +47,5 @@ fuzz-fallback:
 
 -include $(foreach n,$(FUZZ_NAMES),$(B)/obj/tests/fuzz/fuzz_$n.d) $(B)/obj/tests/fuzz/driver.d
 
-## make fuzz-smoke          each fuzzer for SMOKE_SECONDS=5 (FUZZ=name: one of them)
+## make fuzz-smoke          each fuzzer for SMOKE_SECONDS=3 (FUZZ=name: one of them)
 ## make fuzz                each fuzzer for FUZZ_SECONDS=600

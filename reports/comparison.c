@@ -140,6 +140,18 @@ const char *jb_compared_title(const struct jb_compared_cell *cell, const char *n
     return k && k->token && cell->unit && strcmp(cell->unit, "token") == 0 ? k->token : jb_compared_metric_title(name);
 }
 
+const char *jb_compared_title_of_all(const struct jb_comparison *c, const char *name)
+{
+    const char *title = NULL;
+    for (size_t i = 0; i < c->n_cells; i++) {
+        const char *own = jb_compared_metric_find(&c->cells[i], name) ? jb_compared_title(&c->cells[i], name) : NULL;
+        if (own && title && strcmp(own, title))
+            return jb_compared_metric_title(name);
+        title = own ? own : title;
+    }
+    return title ? title : jb_compared_metric_title(name);
+}
+
 bool jb_compared_is_share(const char *name)
 {
     const struct kind *k = kind_of(name);

@@ -84,6 +84,7 @@ int jb_compared_sign(const struct jb_comparison *c, const struct jb_compared_met
 // What people read for a metric's key: "accuracy", "mean latency", "p50 latency", "joules a query", "peak memory", ... An unknown key stands for itself.
 const char *jb_compared_metric_title(const char *name);
 const char *jb_compared_title(const struct jb_compared_cell *cell, const char *name); // the same, in the cell's unit: "joules a token"
+const char *jb_compared_title_of_all(const struct jb_comparison *c, const char *name); // the unit's where all cells have the same
 bool jb_compared_is_share(const char *name); // higher is better, and its effect is a difference: accuracy and the like
 // A figure of the metric, and its change with the interval: "+3.1 % [+2.4, +3.8]", "2.31x [2.20, 2.42]", "-0.12 points [-0.30, +0.05]"; "n/a".
 void jb_compared_value_text(char out[24], const char *name, double value);

@@ -151,7 +151,7 @@ bool jb_compared_forest(struct jb_str *b, const struct jb_comparison *c, const c
         return false;
     fit(&s, c, name);
     jb_str_add(b, "<figure class=\"all\"><h3>");
-    jb_html_text(b, jb_compared_metric_title(name), "");
+    jb_html_text(b, jb_compared_title_of_all(c, name), "");
     jb_str_addf(b, "</h3><div class=\"forest\">\n");
     n = 0;
     for (size_t i = 0; i < c->n_cells && n < MOST_ROWS; i++) {

@@ -457,8 +457,16 @@ static void dry_run(void **state)
     bench_close(&b);
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define ONLY_THREADS 1 // a thread sanitizer makes a sweep ten times as slow: those that have threads of their own
+#else
+#define ONLY_THREADS 0
+#endif
+
 int main(void)
 {
+    const struct CMUnitTest threaded[] = { cmocka_unit_test(gives_a_whole_result), cmocka_unit_test(failing_cells_are_rows), cmocka_unit_test(calibrates) };
+    if (ONLY_THREADS) return cmocka_run_group_tests_name("sweep, threads", threaded, NULL, NULL);
     const struct CMUnitTest tests[] = { cmocka_unit_test(gives_a_whole_result), cmocka_unit_test(measures_nothing_twice), cmocka_unit_test(resumes_from_any_cut),
                                         cmocka_unit_test(damaged_raw_bytes), cmocka_unit_test(stops_anywhere), cmocka_unit_test(a_full_disk_loses_nothing),
                                         cmocka_unit_test(failing_cells_are_rows), cmocka_unit_test(too_few_queries_and_a_coarse_clock),

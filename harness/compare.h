@@ -12,7 +12,8 @@
 struct jb_side_block {
     uint32_t n_queries;
     uint64_t *latency_ns;                // of each query; owned
-    double uj, uj_lower, uj_upper;       // gross, over n_rows rows; NAN: none
+    double uj, uj_lower, uj_upper;       // gross, over window_rows rows; NAN: none
+    uint64_t window_rows;                // recorded rows and those that ran unrecorded within the window; 0: n_rows
     double reference_ns;                 // of the reference kernel beside the block; NAN: none
     uint64_t n_correct, n_rows;
     double ttft_ns; uint32_t n_sequences; // texts: sum over the sequences that it began, and how many; 0: no text
@@ -24,6 +25,8 @@ struct jb_side_block {
     double others, steal;                // share of the machine's CPU time that others had, and that the hypervisor kept; NAN: not known
     double throttles;                    // thermal ones; NAN: not known
 };
+static inline double jb_side_window_rows(const struct jb_side_block *b) { return (double)(b->window_rows > b->n_rows ? b->window_rows : b->n_rows); }
+
 // Of each sample of a text workload, an answered token. All NULL: no text, or not known.
 enum jb_agrees { JB_AGREES_NOT, JB_AGREES, JB_AGREES_UNKNOWN }; // with the full model
 struct jb_text_answers { uint32_t *query, *label; float *logprob; uint8_t *agrees; };

@@ -45,7 +45,7 @@ static int take_blocks(struct rival *r, const struct jb_side_cell *s, bool joule
         if (!b->valid || !b->n_queries || (joules && !(b->uj > 0))) continue;
         for (uint32_t q = 0; q < b->n_queries; q++) sum += (double)b->latency_ns[q];
         r->cost[r->n_blocks] = joules ? b->uj : sum;
-        r->under[r->n_blocks++] = (double)(joules ? b->n_rows : b->n_queries);
+        r->under[r->n_blocks++] = joules ? jb_side_window_rows(b) : (double)b->n_queries;
     }
     return 0;
 }

@@ -304,7 +304,7 @@ static void add_joules(struct columns *x, const struct jb_side_block *b, bool co
     x->top[x->n] = b->uj;
     x->top_lower[x->n] = isfinite(b->uj_lower) ? fmax(b->uj_lower, 0) : b->uj;
     x->top_upper[x->n] = isfinite(b->uj_upper) ? b->uj_upper : b->uj;
-    x->under[x->n] = (double)(correct ? b->n_correct : b->n_rows);
+    x->under[x->n] = correct ? (double)b->n_correct / (double)b->n_rows * jb_side_window_rows(b) : jb_side_window_rows(b); // unrecorded rows are right as often
     x->batch[x->n++] = b->instance;
 }
 

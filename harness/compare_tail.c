@@ -127,7 +127,7 @@ static int slowest(struct jb_comparison *c, const struct jb_side_cell *s, struct
     return tell(c, out, t, in_tail, (double)n, "slowest 1 %");
 }
 
-static double price(const struct jb_side_block *b) { return b->valid && b->uj > 0 && b->n_rows ? b->uj / (double)b->n_rows : NAN; }
+static double price(const struct jb_side_block *b) { return b->valid && b->uj > 0 && b->n_rows ? b->uj / jb_side_window_rows(b) : NAN; }
 
 static int dearest(struct jb_comparison *c, const struct jb_side_cell *s, struct jb_compared_cell *out, struct things *t)
 {

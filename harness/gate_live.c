@@ -115,12 +115,15 @@ static double median_of(struct live_gate *g, const struct jb_raw_block *b)
     return median;
 }
 
+// Rows that its joules were drawn for.
+static double rows_of(const struct jb_block *b) { return (double)(b->window_rows > b->raw.n_rows ? b->window_rows : b->raw.n_rows); }
+
 // Of both or of none: one class, allowed by the rule.
 static double joules_ratio(const struct stream *s, const struct jb_live_pair *p)
 {
     const struct jb_joules *a = &p->a.energy, *b = &p->b.energy;
     if (a->cls == JB_ENERGY_NONE || a->cls != b->cls || !(s->rule.classes >> a->cls & 1) || !p->a.raw.n_rows || !p->b.raw.n_rows) return NAN;
-    return log_ratio(a->uj / p->a.raw.n_rows, b->uj / p->b.raw.n_rows);
+    return log_ratio(a->uj / rows_of(&p->a), b->uj / rows_of(&p->b));
 }
 
 static double ratio_of(struct live_gate *g, const struct cell *c, const struct stream *s, const struct jb_live_pair *p)

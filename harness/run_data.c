@@ -216,7 +216,7 @@ static int block(const struct jb_run_data *d, const struct jb_facts *f, const st
     if (rc) return rc;
     bool energy = fact->energy_cls != JB_ENERGY_NONE && fact->energy_cls == cell->energy_cls && isfinite(fact->uj);
     *b = (struct jb_side_block){ .n_queries = raw.n_queries, .latency_ns = raw.latency_ns, .n_rows = raw.n_rows, .uj = energy ? fact->uj : NAN, .uj_lower = energy ? fact->lower_uj : NAN,
-                                 .uj_upper = energy ? fact->upper_uj : NAN, .reference_ns = fact->reference_ns, .valid = raw.n_queries > 0 && !fact->contaminated,
+                                 .uj_upper = energy ? fact->upper_uj : NAN, .reference_ns = fact->reference_ns, .window_rows = fact->window_rows, .valid = raw.n_queries > 0 && !fact->contaminated,
                                  .involuntary_switches = fact->involuntary_switches, .others = fact->others, .steal = fact->steal,
                                  .throttles = fact->throttles, .instance = fact->instance };
     b->n_sequences = raw.n_sequences;

@@ -165,7 +165,7 @@ cJSON *jb_wire_block(const struct jb_block *b)
     ok = ok && others && put_others(others, &b->others) && put_machine(o, b) && jb_raw_block_encode(&b->raw, &raw, &n) == 0 && jb_wire_put_bytes(o, "raw", raw, n) &&
          jb_json_put_u64(o, "start_ns", b->start_ns) && jb_json_put_u64(o, "wall_ns", b->wall_ns) && jb_json_put_u64(o, "cpu_ns", b->cpu_ns) &&
          jb_json_put_u64(o, "voluntary_switches", b->voluntary_switches) && jb_json_put_u64(o, "involuntary_switches", b->involuntary_switches) &&
-         jb_json_put_u64(o, "major_faults", b->major_faults);
+         jb_json_put_u64(o, "major_faults", b->major_faults) && jb_json_put_u64(o, "window_rows", b->window_rows);
     free(raw);
     if (ok) return o;
     cJSON_Delete(o);
@@ -194,6 +194,8 @@ int jb_wire_to_block(struct jb_block *out, const struct jb_json_doc *doc, const 
     b.voluntary_switches = jb_line_u64(o, "voluntary_switches");
     b.involuntary_switches = jb_line_u64(o, "involuntary_switches");
     b.major_faults = jb_line_u64(o, "major_faults");
+    b.window_rows = jb_line_u64(o, "window_rows");
+    if (b.window_rows < b.raw.n_rows) b.window_rows = b.raw.n_rows;
     jb_joules_from_json(&b.energy, cJSON_GetObjectItemCaseSensitive(o, "energy"));
     get_others(&b.others, cJSON_GetObjectItemCaseSensitive(o, "others"));
     get_machine(&b, o);

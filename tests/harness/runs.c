@@ -157,9 +157,10 @@ static void put_block(struct jb_record *rec, struct jb_store *s, const struct ma
     fill_queries(&b.raw, c, c->mean_ns * factor, rng, c->per_query ? 0 : repetition * 37);
     if (c->per_query) fill_sequences(&b.raw, c, c->mean_ns * factor);
     b.reference_ns = (uint64_t)(c->reference_ns * factor);
+    b.window_rows = c->n_queries + c->unrecorded;
     b.energy = jb_joules_none("none", "this machine has no sensor");
     if (c->cls != JB_ENERGY_NONE) {
-        b.energy = (struct jb_joules){ .cls = c->cls, .uj = c->uj * c->n_queries * factor, .window_ns = 1000000 };
+        b.energy = (struct jb_joules){ .cls = c->cls, .uj = c->uj * (c->n_queries + c->unrecorded) * factor, .window_ns = 1000000 };
         b.energy.lower_uj = b.energy.uj * (1 - c->bound);
         b.energy.upper_uj = b.energy.uj * (1 + c->bound);
         strcpy(b.energy.source, "made");

@@ -14,6 +14,7 @@ struct made_cell {
     double mean_ns, block_sd, query_sd; // lognormal: every query is mean * exp(block's) * exp(its own)
     uint32_t contaminated;            // blocks, the last ones; they are ten times as slow
     enum jb_energy_class cls; double uj, bound; const char *domains; // per query; relative hard bound; class none: no energy
+    uint32_t unrecorded;              // queries that ran within each window beside the recorded ones; their joules are in it
     double macs, model_bytes;
     double reference_ns;              // of the reference kernel behind each block; it shares the block's factor. 0: none
     const char *precision;            // NULL: "int8"

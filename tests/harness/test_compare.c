@@ -399,6 +399,26 @@ static void joules(void **state)
     jb_comparison_close(c);
 }
 
+// A window holds the joules of queries that were not recorded, too: they are rows of it. A sequence of a text can be as long as the whole rest.
+static void rows_of_a_window(void **state)
+{
+    (void)state;
+    struct made_run a, b;
+    made_defaults(&a);
+    a.cell[0].cls = JB_ENERGY_MEASURED;
+    a.cell[0].uj = 50;
+    a.cell[0].bound = 0.001;
+    b = a;
+    b.seed = 2;
+    b.cell[0].unrecorded = 200; // as many as were recorded
+    struct jb_comparison *c = compare(&a, &b, NULL);
+    const struct jb_compared_metric *m = metric(c, 0, "uj_per_query");
+    assert_true(fabs(m->baseline - 50) < 1 && fabs(m->candidate - 50) < 1 && fabs(m->effect - 1) < 0.02);
+    m = metric(c, 0, "uj_per_correct");
+    assert_true(fabs(m->effect - 1) < 0.02 && m->candidate > 50 && m->candidate < 60); // about nine in ten are right
+    jb_comparison_close(c);
+}
+
 static void joules_that_do_not_compare(void **state)
 {
     (void)state;
@@ -824,7 +844,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(percentiles_of_draws), T(p_value_and_interval_agree), T(known_answers), T(bounds_widen), T(a_known_slowdown), T(nothing_where_nothing_is), T(flipped_predictions), T(other_samples), T(another_part_of_the_samples),
-        T(other_machines), T(joules), T(joules_that_do_not_compare), T(contaminated_blocks_take_no_part), T(too_little_for_an_interval), T(cells_match_by_key), T(one_cell_each_is_a_pair),
+        T(other_machines), T(joules), T(rows_of_a_window), T(joules_that_do_not_compare), T(contaminated_blocks_take_no_part), T(too_little_for_an_interval), T(cells_match_by_key), T(one_cell_each_is_a_pair),
         T(wrong_options), T(hostile_directories), T(damaged_figures), T(results_alone), T(pairs_see_through_drift), T(normalising_by_the_reference), T(the_plan_says_whether_to_normalise), T(the_front_with_confidence),
         T(what_makes_up_the_tail),
     };

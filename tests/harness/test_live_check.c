@@ -38,6 +38,22 @@ static struct jb_block across(const struct jb_block *b)
     return got;
 }
 
+// Joules are of all rows that ran within their window: whoever divides them must be told how many.
+static void rows_of_the_window_go_along(void **state)
+{
+    (void)state;
+    struct jb_block a = quiet(), b;
+    a.window_rows = 77;
+    b = across(&a);
+    assert_int_equal(b.window_rows, 77);
+    jb_block_free(&b);
+    a.window_rows = 0; // never fewer than were recorded
+    b = across(&a);
+    assert_int_equal(b.window_rows, a.raw.n_rows);
+    jb_block_free(&b);
+    jb_block_free(&a);
+}
+
 static void disturb(struct jb_block *b, enum jb_check k)
 {
     switch (k) {
@@ -148,7 +164,7 @@ static void drift_needs_some_blocks_and_forgets_old_ones(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = { cmocka_unit_test(rows_of_the_window_go_along),
         cmocka_unit_test(every_check_crosses_the_wire),
         cmocka_unit_test(the_plan_says_how_much),
         cmocka_unit_test(the_gates_rules_go_before),

@@ -7,42 +7,9 @@
 
 struct work { struct jb_comparison *c; const struct jb_side_cell *a, *b; const struct jb_compare_opts *o; const struct jb_refusals *no; struct jb_compared_cell *out; };
 
-static struct jb_compared_metric *add(struct work *w, const char *name)
-{
-    struct jb_compared_metric *m = &w->out->metrics[w->out->n_metrics++];
-    jb_compared_metric_init(m);
-    m->name = name;
-    return m;
-}
-
-static int because(struct jb_compared_metric *m, const char *text)
-{
-    m->reason = text;
-    return text ? 0 : JB_E_NOMEM;
-}
-
-static void take(struct jb_compared_metric *m, const struct jb_effect *e)
-{
-    m->effect = e->effect;
-    m->lower = e->lower;
-    m->upper = e->upper;
-    m->p = m->p_adjusted = e->p;
-}
-
 // ---- samples that stand alone ----
 
 struct agreement { uint64_t n, right_a, right_b, only_a, only_b; };
-
-// Places of the next sample that both have, in lists that are sorted by index; false: there is none.
-static bool next_common(const struct jb_side_cell *a, const struct jb_side_cell *b, uint32_t *i, uint32_t *k)
-{
-    while (*i < a->n_samples && *k < b->n_samples) {
-        if (a->index[*i] == b->index[*k]) return true;
-        if (a->index[*i] < b->index[*k]) ++*i;
-        else ++*k;
-    }
-    return false;
-}
 
 static void count(struct agreement *x, bool in_a, bool in_b)
 {
@@ -56,7 +23,7 @@ static void count(struct agreement *x, bool in_a, bool in_b)
 static struct agreement agree(const struct jb_side_cell *a, const struct jb_side_cell *b)
 {
     struct agreement x = { 0 };
-    for (uint32_t i = 0, k = 0; next_common(a, b, &i, &k); i++, k++) count(&x, a->correct[i], b->correct[k]);
+    for (uint32_t i = 0, k = 0; jb_compare_next(a, b, &i, &k); i++, k++) count(&x, a->correct[i], b->correct[k]);
     return x;
 }
 
@@ -66,7 +33,7 @@ static int on_both(struct work *w, struct jb_compared_metric *m, const struct ag
         m->reason = x->only_a + x->only_b ? NULL : "right and wrong on the very same samples";
         return 0;
     }
-    return because(m, jb_comparison_strf(w->c, "on the %llu samples that both answered, of %u and %u", (unsigned long long)x->n, w->a->n_samples, w->b->n_samples));
+    return jb_compare_because(m, jb_comparison_strf(w->c, "on the %llu samples that both answered, of %u and %u", (unsigned long long)x->n, w->a->n_samples, w->b->n_samples));
 }
 
 static struct jb_effect of_pairs(const struct agreement *x, double confidence)
@@ -86,13 +53,13 @@ static int accuracy(struct work *w)
         m->candidate = (double)x.right_b / (double)x.n;
         m->n_baseline = m->n_candidate = x.n;
         e = of_pairs(&x, w->o->confidence);
-        take(m, &e);
+        jb_compare_take(m, &e);
         return on_both(w, m, &x);
     }
-    if (!isfinite(a->value) || !isfinite(b->value) || !a->n || !b->n) return because(m, "no accuracy pass with labels in both");
+    if (!isfinite(a->value) || !isfinite(b->value) || !a->n || !b->n) return jb_compare_because(m, "no accuracy pass with labels in both");
     jb_effect_proportions(&e, (uint64_t)llround(a->value * (double)a->n), a->n, (uint64_t)llround(b->value * (double)b->n), b->n, w->o->confidence);
-    take(m, &e);
-    return because(m, "the answers to the single samples are not there: two independent proportions, which see less than pairs do");
+    jb_compare_take(m, &e);
+    return jb_compare_because(m, "the answers to the single samples are not there: two independent proportions, which see less than pairs do");
 }
 
 // ---- answers that come in queries ----
@@ -149,7 +116,7 @@ static void add_answer(struct groups *g, size_t at, bool first, const struct jb_
 static void fill_groups(struct groups *g, const struct jb_side_cell *a, const struct jb_side_cell *b)
 {
     uint32_t query = UINT32_MAX;
-    for (uint32_t i = 0, k = 0; next_common(a, b, &i, &k); i++, k++) {
+    for (uint32_t i = 0, k = 0; jb_compare_next(a, b, &i, &k); i++, k++) {
         bool first = g->m == 0 || a->text.query[i] != query; // answers of a query stand together
         query = a->text.query[i];
         g->m += first;
@@ -176,12 +143,12 @@ static double total(const double *x, size_t n)
 
 static int grouped(struct work *w, const struct groups *g, const char *name, enum figure f)
 {
-    struct jb_compared_metric *m = f == RIGHT ? &w->out->metrics[w->out->n_metrics - 1] : add(w, name);
+    struct jb_compared_metric *m = f == RIGHT ? &w->out->metrics[w->out->n_metrics - 1] : jb_compare_add(w->out, name);
     struct jb_grouped x = jb_grouped_difference(g->top[0][f], g->under[0][f], g->top[1][f], g->under[1][f], g->m, w->o->confidence);
     m->grouped = true;
     m->higher_is_better = m->is_difference = f != PPL;
     m->n_baseline = m->n_candidate = g->m;
-    if (g->other_tokens) return because(m, "other tokens: the two models cut the texts differently, and such figures count tokens");
+    if (g->other_tokens) return jb_compare_because(m, "other tokens: the two models cut the texts differently, and such figures count tokens");
     m->baseline = total(g->top[0][f], g->m) / total(g->under[0][f], g->m);
     m->candidate = total(g->top[1][f], g->m) / total(g->under[1][f], g->m);
     struct jb_effect e = { m->candidate - m->baseline, x.lower, x.upper, x.p };
@@ -191,10 +158,10 @@ static int grouped(struct work *w, const struct groups *g, const char *name, enu
         m->candidate = exp(m->candidate);
         e = (struct jb_effect){ exp(e.effect), exp(e.lower), exp(e.upper), e.p };
     }
-    take(m, &e);
+    jb_compare_take(m, &e);
     if (g->m >= JB_COMPARE_LEAST_BLOCKS) return f == RIGHT ? on_both(w, m, &g->flat[RIGHT]) : 0;
     m->lower = m->upper = m->p = m->p_adjusted = NAN;
-    return because(m, jb_comparison_strf(w->c, "no interval: %zu queries, at least %u are needed", g->m, JB_COMPARE_LEAST_BLOCKS));
+    return jb_compare_because(m, jb_comparison_strf(w->c, "no interval: %zu queries, at least %u are needed", g->m, JB_COMPARE_LEAST_BLOCKS));
 }
 
 bool jb_compare_asks_for_words(const struct jb_result_cell *c)
@@ -223,17 +190,17 @@ static bool is_text(const struct jb_side_cell *c) { return c->text.query != NULL
 int jb_compare_answers(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, const struct jb_compare_opts *o, const struct jb_refusals *no, struct jb_compared_cell *out)
 {
     struct work w = { c, a, b, o, no, out };
-    struct jb_compared_metric *m = add(&w, "accuracy");
+    struct jb_compared_metric *m = jb_compare_add(out, "accuracy");
     uint32_t i = 0, k = 0;
     m->is_difference = m->higher_is_better = true;
     m->baseline = a->cell->accuracy.value;
     m->candidate = b->cell->accuracy.value;
     m->n_baseline = a->cell->accuracy.n;
     m->n_candidate = b->cell->accuracy.n;
-    if (no->data) return because(m, no->data);
+    if (no->data) return jb_compare_because(m, no->data);
     bool token = b->cell->unit && !strcmp(b->cell->unit, "token");
     if (!token) return accuracy(&w);
-    if (is_text(a) && is_text(b) && next_common(a, b, &i, &k)) return of_queries(&w);
+    if (is_text(a) && is_text(b) && jb_compare_next(a, b, &i, &k)) return of_queries(&w);
     if (isfinite(m->baseline) && isfinite(m->candidate)) m->effect = m->candidate - m->baseline;
-    return because(m, "no interval: which queries the answers belong to is not there (only in directories of runs, of this version or newer)");
+    return jb_compare_because(m, "no interval: which queries the answers belong to is not there (only in directories of runs, of this version or newer)");
 }

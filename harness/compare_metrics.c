@@ -32,29 +32,6 @@ struct work {
     struct jb_pooled pooled[2][2];       // latencies of baseline and candidate; [1]: scaled. Opened when first needed
 };
 
-static struct jb_compared_metric *add(struct work *w, const char *name)
-{
-    struct jb_compared_metric *m = &w->out->metrics[w->out->n_metrics++];
-    jb_compared_metric_init(m);
-    m->name = name;
-    return m;
-}
-
-static void take(struct jb_compared_metric *m, const struct jb_effect *e)
-{
-    m->effect = e->effect;
-    m->lower = e->lower;
-    m->upper = e->upper;
-    m->p = m->p_adjusted = e->p;
-}
-
-static int because(struct work *w, struct jb_compared_metric *m, const char *text)
-{
-    m->reason = text;
-    (void)w;
-    return text ? 0 : JB_E_NOMEM;
-}
-
 // ---- which samples ----
 
 // What stops a figure that depends on which samples were measured.
@@ -73,12 +50,7 @@ static int other_samples(struct work *w, struct jb_refusals *no)
 {
     const struct jb_side_cell *a = w->a, *b = w->b;
     uint32_t common = 0;
-    for (uint32_t i = 0, k = 0; i < a->n_samples && k < b->n_samples;) {
-        common += a->index[i] == b->index[k];
-        if (a->index[i] == b->index[k]) i++, k++;
-        else if (a->index[i] < b->index[k]) i++;
-        else k++;
-    }
+    for (uint32_t i = 0, k = 0; jb_compare_next(a, b, &i, &k); i++, k++) common++;
     if (no->data || w->paired || !a->n_samples || !b->n_samples || (common == a->n_samples && common == b->n_samples)) return 0;
     if (!cost_varies(a->cell) && !cost_varies(b->cell)) {
         if (!w->mark) w->mark = "other samples of the same data";
@@ -222,9 +194,9 @@ static int without_blocks(struct work *w, struct jb_compared_metric *m, double p
     m->candidate = reported(w->b->cell, p, first);
     if (m->baseline > 0 && m->candidate > 0 && (!w->a->n_blocks || !w->b->n_blocks)) {
         m->effect = m->candidate / m->baseline;
-        return because(w, m, "no interval: a results.json alone has no blocks");
+        return jb_compare_because(m, "no interval: a results.json alone has no blocks");
     }
-    return because(w, m, w->n_a || w->n_b || w->a->n_blocks || w->b->n_blocks ? "no block of it counts in one of the runs" : "no performance pass in one of the runs");
+    return jb_compare_because(m, w->n_a || w->n_b || w->a->n_blocks || w->b->n_blocks ? "no block of it counts in one of the runs" : "no performance pass in one of the runs");
 }
 
 // Texts, whose first tokens have a time of their own: every block has at least one.
@@ -239,7 +211,7 @@ static bool has_sequences(const struct work *w)
 // first: time to the first token of a sequence, its prompt included.
 static int latency(struct work *w, const char *name, double p, bool first)
 {
-    struct jb_compared_metric *m = add(w, name);
+    struct jb_compared_metric *m = jb_compare_add(w->out, name);
     uint32_t blocks = JB_COMPARE_LEAST_BLOCKS, queries = 1;
     double value[2] = { NAN, NAN }, raw_value[2];
     size_t least = w->n_a < w->n_b ? w->n_a : w->n_b;
@@ -250,11 +222,11 @@ static int latency(struct work *w, const char *name, double p, bool first)
     if (data_of(w) || w->no->machine) {
         m->baseline = reported(w->a->cell, p, first);
         m->candidate = reported(w->b->cell, p, first);
-        return because(w, m, data_of(w) ? data_of(w) : w->no->machine);
+        return jb_compare_because(m, data_of(w) ? data_of(w) : w->no->machine);
     }
     if (!least) return without_blocks(w, m, p, first);
     if (!isnan(p)) jb_compare_needs(p, &blocks, &queries);
-    if (fewest < queries) return because(w, m, jb_comparison_strf(w->c, "%llu %s: at least %u are needed", (unsigned long long)fewest, w->b->cell->unit && !strcmp(w->b->cell->unit, "token") ? "tokens" : "queries", queries));
+    if (fewest < queries) return jb_compare_because(m, jb_comparison_strf(w->c, "%llu %s: at least %u are needed", (unsigned long long)fewest, w->b->cell->unit && !strcmp(w->b->cell->unit, "token") ? "tokens" : "queries", queries));
     bool scaled = w->scale_a != NULL;
     int rc = latency_effect(w, p, first, scaled, value, &e);
     if (!rc && scaled) rc = latency_effect(w, p, first, false, raw_value, &raw);
@@ -263,9 +235,9 @@ static int latency(struct work *w, const char *name, double p, bool first)
     m->candidate = value[1];
     if (least < blocks) {
         m->effect = e.effect;
-        return because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks, at least %u are needed", least, blocks));
+        return jb_compare_because(m, jb_comparison_strf(w->c, "no interval: %zu blocks, at least %u are needed", least, blocks));
     }
-    take(m, &e);
+    jb_compare_take(m, &e);
     if (scaled) {
         m->raw_effect = raw.effect;
         m->raw_lower = raw.lower;
@@ -353,14 +325,14 @@ static int joules_effect(struct work *w, struct jb_compared_metric *m, bool corr
     m->baseline = over(&a);
     m->candidate = over(&b);
     if (!least) {
-        rc = because(w, m, "no block with joules in one of the runs");
+        rc = jb_compare_because(m, "no block with joules in one of the runs");
     } else if (least < JB_COMPARE_LEAST_BLOCKS) {
         m->effect = m->candidate / m->baseline;
-        rc = because(w, m, jb_comparison_strf(w->c, "no interval: %zu blocks with joules, at least %u are needed", least, JB_COMPARE_LEAST_BLOCKS));
+        rc = jb_compare_because(m, jb_comparison_strf(w->c, "no interval: %zu blocks with joules, at least %u are needed", least, JB_COMPARE_LEAST_BLOCKS));
     } else {
         if (w->paired) merge_pairs(&a, &b);
         rc = jb_effect_sums(&e, &(struct jb_sums){ a.top, a.top_lower, a.top_upper, a.under, a.n }, &(struct jb_sums){ b.top, b.top_lower, b.top_upper, b.under, b.n }, w->paired, &w->r);
-        if (!rc) take(m, &e);
+        if (!rc) jb_compare_take(m, &e);
         m->reason = !rc && !isfinite(e.lower) ? "no interval: the bounds of the joules are too wide" : w->mark;
     }
 out:
@@ -371,19 +343,19 @@ out:
 
 static int joules(struct work *w, const char *name, bool correct)
 {
-    struct jb_compared_metric *m = add(w, name);
+    struct jb_compared_metric *m = jb_compare_add(w->out, name);
     const struct jb_result_energy *a = &w->a->cell->energy, *b = &w->b->cell->energy;
     const char *why;
     int rc = joules_refused(w, &why);
     m->baseline = correct ? a->per_correct_uj : a->gross_uj;
     m->candidate = correct ? b->per_correct_uj : b->gross_uj;
-    if (rc || why) return rc ? rc : because(w, m, why);
+    if (rc || why) return rc ? rc : jb_compare_because(m, why);
     m->energy_class = jb_energy_class_name(w->a->energy_cls);
     if (!w->a->n_blocks || !w->b->n_blocks) {
         if (m->baseline > 0 && m->candidate > 0) m->effect = m->candidate / m->baseline;
-        return because(w, m, "no interval: a results.json alone has no blocks");
+        return jb_compare_because(m, "no interval: a results.json alone has no blocks");
     }
-    if (correct && (!w->a->labelled || !w->b->labelled)) return because(w, m, "not every sample has a label");
+    if (correct && (!w->a->labelled || !w->b->labelled)) return jb_compare_because(m, "not every sample has a label");
     return joules_effect(w, m, correct);
 }
 
@@ -391,14 +363,14 @@ static int joules(struct work *w, const char *name, bool correct)
 
 static int exact(struct work *w, const char *name, double a, double b, double grain, const char *refused)
 {
-    struct jb_compared_metric *m = add(w, name);
+    struct jb_compared_metric *m = jb_compare_add(w->out, name);
     m->deterministic = true;
     m->baseline = a;
     m->candidate = b;
     m->n_baseline = m->n_candidate = 1;
-    if (refused) return because(w, m, refused);
-    if (!isfinite(a) || !isfinite(b)) return because(w, m, "not known in both runs");
-    if (a <= 0 && b != a) return because(w, m, "no ratio to 0");
+    if (refused) return jb_compare_because(m, refused);
+    if (!isfinite(a) || !isfinite(b)) return jb_compare_because(m, "not known in both runs");
+    if (a <= 0 && b != a) return jb_compare_because(m, "no ratio to 0");
     m->effect = a == b || fabs(b - a) <= 1e-12 * fabs(a) ? 1 : b / a; // sums of the same numbers in another order are the same
     m->detectable = grain;
     return 0;

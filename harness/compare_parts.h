@@ -12,6 +12,40 @@ struct jb_refusals {
     const char *mark;        // stands beside latencies and joules that are compared all the same
 };
 
+// A row for a metric of the cell, its effect, and why there is none (text NULL: no memory).
+static inline struct jb_compared_metric *jb_compare_add(struct jb_compared_cell *out, const char *name)
+{
+    struct jb_compared_metric *m = &out->metrics[out->n_metrics++];
+    jb_compared_metric_init(m);
+    m->name = name;
+    return m;
+}
+
+static inline void jb_compare_take(struct jb_compared_metric *m, const struct jb_effect *e)
+{
+    m->effect = e->effect;
+    m->lower = e->lower;
+    m->upper = e->upper;
+    m->p = m->p_adjusted = e->p;
+}
+
+static inline int jb_compare_because(struct jb_compared_metric *m, const char *text)
+{
+    m->reason = text;
+    return text ? 0 : JB_E_NOMEM;
+}
+
+// Places of the next sample that both have, in lists that are sorted by index; false: there is none.
+static inline bool jb_compare_next(const struct jb_side_cell *a, const struct jb_side_cell *b, uint32_t *i, uint32_t *k)
+{
+    while (*i < a->n_samples && *k < b->n_samples) {
+        if (a->index[*i] == b->index[*k]) return true;
+        if (a->index[*i] < b->index[*k]) ++*i;
+        else ++*k;
+    }
+    return false;
+}
+
 // compare_metrics.c: fills out->metrics.
 int jb_compare_metrics(struct jb_comparison *c, const struct jb_side_cell *a, const struct jb_side_cell *b, bool paired, const struct jb_compare_opts *o, const struct jb_refusals *no,
                        struct jb_compared_cell *out, struct jb_err *err);
